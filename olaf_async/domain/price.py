@@ -1,0 +1,60 @@
+"""Exact prices: whole paise inside, decimal text outside, and rounding to the tick in a stated direction.
+
+Paise, not ticks, are the inner unit: a share's tick size changes from month to month and adjusted
+history is often off the grid, but every exchange price of the cash market is a whole number of paise.
+A binary float never gets past the wire; the refused stop at 511.95000000000005 is why.
+"""
+
+from decimal import Decimal, InvalidOperation
+from typing import TypeAlias
+
+from olaf_async.errors import OlafError
+
+Paise: TypeAlias = int
+"""A price or an amount of money in hundredths of a rupee."""
+
+PAISE_PER_RUPEE = 100
+
+
+class PriceError(OlafError, ValueError):
+    """The text is not a decimal number of whole paise."""
+
+
+def to_paise(value: str | int | Decimal) -> Paise:
+    """Read rupees exactly.
+
+    Raises:
+        PriceError: not a finite decimal number, or finer than one paisa.
+    """
+    try:
+        paise = Decimal(value) * PAISE_PER_RUPEE
+    except InvalidOperation:
+        raise PriceError(f"{value!r} is not a decimal number") from None
+    if not paise.is_finite():
+        raise PriceError(f"{value!r} is not a finite number")
+    whole = int(paise)
+    if whole != paise:
+        raise PriceError(f"{value} is finer than one paisa")
+    return whole
+
+
+def to_text(paise: Paise) -> str:
+    """Write rupees with two places and no binary tail: 51195 becomes ``511.95``."""
+    sign = "-" if paise < 0 else ""
+    rupees, rest = divmod(abs(paise), PAISE_PER_RUPEE)
+    return f"{sign}{rupees}.{rest:02d}"
+
+
+def floor_to_tick(price: Paise, tick: Paise) -> Paise:
+    """The highest multiple of ``tick`` at or below ``price`` (also below zero)."""
+    return price // tick * tick
+
+
+def ceil_to_tick(price: Paise, tick: Paise) -> Paise:
+    """The lowest multiple of ``tick`` at or above ``price`` (also below zero)."""
+    return -(-price // tick) * tick
+
+
+def is_on_tick(price: Paise, tick: Paise) -> bool:
+    """Whether the exchange would take this price."""
+    return price % tick == 0

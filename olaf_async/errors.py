@@ -1,0 +1,57 @@
+"""Every error Olaf raises on purpose, divided by the one question that matters to the reader.
+
+    OlafError
+      ConfigError         bad settings or input file; before anything trades; exit code 3
+      InvariantBroken     our own bug: the symbol is frozen; never swallowed below the pump
+      BrokerError         a call to the broker did not simply succeed
+        BrokerRejected    refused with an answer listed as definite: nothing happened
+        BrokerUnreachable never left this machine: nothing happened
+        RateLimited       refused before acceptance: nothing happened, try later
+        BrokerUndecided   it may have happened: the only one that forbids a retry
+      FeedError           the price feed broke its protocol
+      JournalError        the record could not be written: no record, no new risk
+"""
+
+
+class OlafError(Exception):
+    """Base of all deliberate errors; never raised itself."""
+
+
+class ConfigError(OlafError):
+    """A setting, flag value or input file is wrong. The text names the file, key or field and what to do."""
+
+
+class InvariantBroken(OlafError):
+    """The engine's own state contradicts itself. Raised in production too: a wrong belief must not trade."""
+
+
+class BrokerError(OlafError):
+    """Base of broker failures; catch the leaves, they answer "may it have happened?"."""
+
+
+class BrokerRejected(BrokerError):
+    """The broker said a definite no; nothing happened."""
+
+
+class BrokerUnreachable(BrokerError):
+    """The request never left this machine; nothing happened."""
+
+
+class RateLimited(BrokerError):
+    """Refused by a limiter before acceptance; nothing happened. ``retry_after_s`` says when to try again."""
+
+    def __init__(self, message: str, retry_after_s: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class BrokerUndecided(BrokerError):
+    """The outcome is unknown (timeout, reset, 5xx): it may have happened, so it must not be repeated."""
+
+
+class FeedError(OlafError):
+    """The price feed sent something outside its protocol."""
+
+
+class JournalError(OlafError):
+    """The journal could not be written or read back."""
