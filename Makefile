@@ -1,0 +1,108 @@
+# Everything a person does with a checkout. `make help` lists it.
+#
+#   PYTHON=/path/to/python3.12   another interpreter for the virtual environment
+#   ARGS="..."                   passed on: `make run ARGS="config show"`, `make test ARGS="-k races"`
+#   UPGRADE=1                    with `make lock`: take the newest versions instead of keeping those locked
+
+PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11,$(call new_enough,$(name))))
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
+UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
+OWN_TESTS := domain core strategies
+IMAGE ?= olaf:latest
+ARGS ?=
+
+new_enough = $(shell command -v $(1) >/dev/null 2>&1 && $(1) -c 'import sys; sys.exit(sys.version_info < (3, 11))' && echo $(1))
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help run test check setup fmt style lint types imports spelling static cover bench notebook docs lock image clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+# ------------------------------------------------------------------------------------------- what a newcomer types
+
+run: $(VENV)/.run ## one paper day on the bundled market (ARGS="..." for any other verb)
+	@$(BIN)/python -m olaf_async $(ARGS)
+
+test: $(VENV)/.dev ## the whole suite
+	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal $(ARGS)
+
+setup: $(VENV)/.dev ## the virtual environment, with everything development needs
+
+# ---------------------------------------------------------------------------------------------------------- checks
+
+check: static cover test ## all that continuous integration runs
+
+static: style lint types imports spelling ## every check that runs nothing
+
+fmt: $(VENV)/.dev ## format, and mend what can be mended
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+style: $(VENV)/.dev ## is it formatted?
+	@$(BIN)/ruff format --check .
+
+lint: $(VENV)/.dev ## ruff, all rules but a commented few
+	@$(BIN)/ruff check .
+
+types: $(VENV)/.dev ## mypy --strict
+	@$(BIN)/mypy
+
+imports: $(VENV)/.dev ## who may import whom
+	@$(BIN)/lint-imports
+
+spelling: $(VENV)/.dev ## typing errors in code and prose
+	@$(BIN)/codespell
+
+cover: $(VENV)/.dev ## each pure package wholly covered, branches too, by its own tests
+	@$(foreach part,$(OWN_TESTS),COVERAGE_FILE=.coverage.$(part) $(BIN)/python -m pytest -q tests/$(part) \
+		--cov olaf_async.$(part) --cov-branch --cov-report term-missing:skip-covered --cov-fail-under 100 &&) true
+
+bench: $(VENV)/.dev ## marks of speed, each beside a bare loop doing the same
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+# ------------------------------------------------------------------------------------------------- notebook, image
+
+notebook: $(VENV)/.dev ## run the notebooks on a fresh kernel
+	@$(BIN)/python -m pytest tests/notebooks $(ARGS)
+
+image: ## the Docker image
+	docker build --tag $(IMAGE) .
+
+# ----------------------------------------------------------------------------------------------------- environment
+
+lock: $(VENV)/.dev ## write requirements/*.txt anew from pyproject.toml
+	$(UV_COMPILE) --all-extras pyproject.toml -o requirements/dev.txt
+	$(UV_COMPILE) -c requirements/dev.txt pyproject.toml -o requirements/run.txt
+	$(UV_COMPILE) -c requirements/dev.txt requirements/build.in -o requirements/build.txt
+
+clean: ## everything that can be made again, the virtual environment included; never var/
+	rm -rf $(VENV) build dist htmlcov out .coverage .coverage.* .hypothesis .import_linter_cache \
+		.mypy_cache .pytest_cache .ruff_cache *.egg-info
+	find olaf_async tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamps: `make run` installs what running needs and no more; `make setup` adds the tools. Each is redone only
+# when its lock changed. Hashes are required, so nothing but the locked files is ever installed.
+
+$(VENV)/.run: requirements/run.txt | $(BIN)/python
+	@echo "Installing what Olaf needs into $(VENV) (once) ..."
+	@$(PIP) --require-hashes -r requirements/run.txt
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt pyproject.toml | $(BIN)/python
+	@echo "Installing Olaf and its development tools into $(VENV) (once) ..."
+	@$(PIP) --require-hashes -r requirements/dev.txt
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $(VENV)/.run $@
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Olaf needs Python 3.11 or newer and found none; name one: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Olaf needs Python 3.11 or newer; $(PYTHON) is not: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+		|| { echo "$(PYTHON) cannot make virtual environments. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@$(PYTHON) -m venv --clear $(VENV)
