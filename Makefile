@@ -1,10 +1,10 @@
 # Everything a person does with a checkout. `make help` lists it.
 #
-#   PYTHON=/path/to/python3.12   another interpreter for the virtual environment
+#   PYTHON=/path/to/python3.12   the interpreter for the virtual environment (else the first one new enough)
 #   ARGS="..."                   passed on: `make run ARGS="config show"`, `make test ARGS="-k races"`
 #   UPGRADE=1                    with `make lock`: take the newest versions instead of keeping those locked
 
-PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11,$(call new_enough,$(name))))
+PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
@@ -13,8 +13,6 @@ UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --g
 OWN_TESTS := domain core strategies
 IMAGE ?= olaf:latest
 ARGS ?=
-
-new_enough = $(shell command -v $(1) >/dev/null 2>&1 && $(1) -c 'import sys; sys.exit(sys.version_info < (3, 11))' && echo $(1))
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -100,9 +98,13 @@ $(VENV)/.dev: requirements/dev.txt pyproject.toml | $(BIN)/python
 	@touch $(VENV)/.run $@
 
 $(BIN)/python:
-	@test -n "$(PYTHON)" || { echo "Olaf needs Python 3.11 or newer and found none; name one: make PYTHON=/path/to/python3" >&2; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-		|| { echo "Olaf needs Python 3.11 or newer; $(PYTHON) is not: make PYTHON=/path/to/python3" >&2; exit 1; }
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
-		|| { echo "$(PYTHON) cannot make virtual environments. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
-	@$(PYTHON) -m venv --clear $(VENV)
+	@for python in $(PYTHON); do \
+		if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then break; fi; python=; \
+	done; \
+	if [ -z "$$python" ]; then \
+		echo "Olaf needs Python 3.11 or newer and found none. Name one: make PYTHON=/path/to/python3" >&2; exit 1; \
+	fi; \
+	if ! $$python -c 'import ensurepip, venv' 2>/dev/null; then \
+		echo "$$python cannot make virtual environments. On Debian or Ubuntu, as root: apt-get install python3-venv" >&2; exit 1; \
+	fi; \
+	$$python -m venv --clear $(VENV)
