@@ -1,0 +1,1 @@
+"""Recorded markets: reading their files and playing them again on a virtual clock."""
