@@ -63,10 +63,13 @@ cover: $(VENV)/.dev ## each pure package wholly covered, branches too, by its ow
 bench: $(VENV)/.dev ## marks of speed, each beside a bare loop doing the same
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-# ------------------------------------------------------------------------------------------------- notebook, image
+# --------------------------------------------------------------------------------------- notebook, documents, image
 
 notebook: $(VENV)/.dev ## run the notebooks on a fresh kernel
 	@$(BIN)/python -m pytest tests/notebooks $(ARGS)
+
+docs: $(VENV)/.dev ## do the documents still tell the truth?
+	@$(BIN)/python -m pytest tests/test_project.py -k "document or decision or changelog" $(ARGS)
 
 image: ## the Docker image
 	docker build --tag $(IMAGE) .
@@ -94,7 +97,7 @@ $(VENV)/.run: requirements/run.txt | $(BIN)/python
 $(VENV)/.dev: requirements/dev.txt pyproject.toml | $(BIN)/python
 	@echo "Installing Olaf and its development tools into $(VENV) (once) ..."
 	@$(PIP) --require-hashes -r requirements/dev.txt
-	@$(PIP) --no-deps --no-build-isolation --editable .
+	@PYTHONWARNINGS=ignore $(PIP) --no-deps --no-build-isolation --editable .
 	@touch $(VENV)/.run $@
 
 $(BIN)/python:

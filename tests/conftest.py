@@ -1,0 +1,14 @@
+"""What every test shares: how hypothesis searches.
+
+`HYPOTHESIS_PROFILE=deep make test` looks much longer. Under continuous integration the search is the same in
+each run, so that a failure there is about the change and can be repeated.
+"""
+
+import os
+
+from hypothesis import settings
+
+settings.register_profile("dev", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+settings.register_profile("deep", deadline=None, max_examples=5000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
