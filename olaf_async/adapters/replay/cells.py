@@ -15,18 +15,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from olaf_async.adapters.decimal_text import PRICE_PAISE_MAX, read_price
 from olaf_async.adapters.replay.tables import CellFault
-from olaf_async.domain.price import PriceError, to_paise
+from olaf_async.domain.price import PriceError
 
 Integers: TypeAlias = NDArray[np.int64]
 Booleans: TypeAlias = NDArray[np.bool_]
 
-PRICE_PAISE_MAX = 10**12
-"""Ten billion rupees a share: past this a cell is not a price, and sums could leave 64 bits."""
-
 _PAISE = pa.decimal128(18, 2)
 _PLAIN_PRICE = r"^\d{1,10}(?:\.\d{1,2})?$"
-_PRICE = re.compile(r"[+-]?(?:\d{1,12}(?:\.\d{0,12})?|\.\d{1,12})", re.ASCII)
 
 _MICROS_PER_DAY = 86_400_000_000
 _NS_PER_MICRO = 1_000
@@ -63,7 +60,7 @@ def prices(column: pa.ChunkedArray) -> Integers:
     else:
         raise CellFault(f"has the type {column.type}; prices are decimal, int64 paise or float64")
     _refuse(paise <= 0, "must be greater than zero")
-    _refuse(paise > PRICE_PAISE_MAX, f"is above {PRICE_PAISE_MAX // 100:,} rupees, not a price")
+    _refuse(paise > PRICE_PAISE_MAX, f"is not a price: above {PRICE_PAISE_MAX // 100:,} rupees")
     return paise
 
 
@@ -154,10 +151,8 @@ def _text_prices(texts: pa.Array) -> Integers:
 
 
 def _price(text: str, row: int) -> int:
-    if not _PRICE.fullmatch(text):
-        raise CellFault(f"{text!r} is not a decimal number", row)
     try:
-        return to_paise(text)
+        return read_price(text)
     except PriceError as error:
         raise CellFault(str(error), row) from None
 
