@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
-OWN_TESTS := domain core strategies
+PURE := domain core strategies
 IMAGE ?= olaf:latest
 ARGS ?=
 
@@ -57,8 +57,10 @@ spelling: $(VENV)/.dev ## typing errors in code and prose
 	@$(BIN)/codespell
 
 cover: $(VENV)/.dev ## each pure package wholly covered, branches too, by its own tests
-	@$(foreach part,$(OWN_TESTS),COVERAGE_FILE=.coverage.$(part) $(BIN)/python -m pytest -q tests/$(part) \
-		--cov olaf_async.$(part) --cov-branch --cov-report term-missing:skip-covered --cov-fail-under 100 &&) true
+	@failed=0; for part in $(PURE); do \
+		$(BIN)/python -m pytest -q tests/$$part --cov olaf_async.$$part --cov-branch \
+			--cov-report term-missing:skip-covered --cov-fail-under 100 || failed=1; \
+	done; exit $$failed
 
 bench: $(VENV)/.dev ## marks of speed, each beside a bare loop doing the same
 	@$(BIN)/python -m benchmarks $(ARGS)
