@@ -85,6 +85,7 @@ class Signal(Enum):
     CANCEL_SENT = "cancel sent"
     CANCEL_FAILED = "cancel refused or lost, and the order still works"
     SEEN_ENDED = "a terminal status, its fills not yet proved"
+    SEEN_STANDING = "a book took its terminal status back"
     ALL_FILLED = "every share is filled"
     PROVED_CANCELLED = "ended as cancelled, fills known"
     PROVED_REJECTED = "ended as rejected, fills known"
@@ -132,6 +133,7 @@ def _table() -> dict[tuple[OrderState, Signal], OrderState]:
         state.ENDING: {
             **standing,
             **dict.fromkeys((signal.ACCEPTED, signal.CANCEL_FAILED, *late_answers), state.ENDING),
+            signal.SEEN_STANDING: state.WORKING,
             signal.PROVED_CANCELLED: state.CANCELLED,
             signal.PROVED_REJECTED: state.REJECTED,
             signal.PROVED_EXPIRED: state.EXPIRED,
@@ -158,12 +160,12 @@ class Terms:
     trigger: Paise = 0
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Order:
     """One order of ours. ``key`` is our name for it, ``order_id`` the broker's once known.
 
     ``filled`` and ``value`` (paise) are cumulative. ``pending`` holds the terms of the one modify that may
-    be outstanding. ``evidence_seq`` is the engine's sequence number when a terminal status was first seen.
+    be outstanding, ``modify_request`` its number; ``next_try_ns`` paces repeated calls. ``evidence_seq`` is the engine's sequence number when a terminal status was first seen.
     """
 
     key: str
@@ -178,11 +180,15 @@ class Order:
     filled: int = 0
     value: Paise = 0
     pending: Terms | None = None
+    modify_request: int = 0
+    next_try_ns: int = 0
     modifications: int = 0
     is_read_back: bool = False
     repairs: int = 0
+    restore: Terms | None = None
     ended_as: Signal | None = None
     evidence_seq: int = -1
+    is_end_framed: bool = False
     absent_reads: int = 0
     is_bound_by_books: bool = False
 
@@ -197,15 +203,17 @@ class Order:
             raise InvariantBroken(f"order {self.key}: {signal.name} is impossible while {self.state.value}")
         self.state = new
 
-    def fold(self, filled: int, value: Paise) -> tuple[int, Paise]:
-        """Take in a cumulative fill; return what it adds (shares, paise). Older or equal news adds nothing.
+    def fold(self, filled: int, value: Paise, is_exact: bool = False) -> tuple[int, Paise]:
+        """Take in a cumulative fill; return what it adds (shares, paise). Older news adds nothing; equal news
+        may still correct the value where it ``is_exact`` (summed from executions, not from an average).
 
         Raises:
             InvariantBroken: more than was asked for.
         """
-        if filled > self.terms.quantity and (self.pending is None or filled > self.pending.quantity):
-            raise InvariantBroken(f"order {self.key}: {filled} filled of {self.terms.quantity}")
-        if filled <= self.filled:
+        asked = max(self.terms.quantity, self.pending.quantity if self.pending else 0)
+        if filled > asked:
+            raise InvariantBroken(f"order {self.key}: {filled} filled of {asked}")
+        if filled < self.filled or (filled == self.filled and not is_exact):
             return 0, 0
         added = filled - self.filled, value - self.value
         self.filled, self.value = filled, value

@@ -1,0 +1,110 @@
+"""What holds for the whole account: who may open, how fast orders may leave, how fresh the books are.
+
+Owns the sequence number, the halts (each for its own reason, each lifted on its own terms), the count of
+exposed symbols, the daily loss latch and the rate of orders. It never decides for a symbol; it only says
+no.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from olaf_async.core.rules import SECOND_NS, Rules
+from olaf_async.domain.events import Mode
+from olaf_async.domain.intents import Intent, Say, Severity
+from olaf_async.domain.price import Paise
+
+
+@dataclass(slots=True)
+class Account:
+    """State shared by all symbols of one account on one day."""
+
+    rules: Rules
+    seq: int = 0
+    requests: int = 0
+    is_halted: bool = False
+    is_stopping: bool = False
+    is_loss_latched: bool = False
+    is_stream_up: bool = True
+    is_clock_skewed: bool = False
+    mode: Mode | None = None
+    is_mode_foreign: bool = False
+    realised: Paise = 0
+    marked_realised: Paise = 0
+    open_loss: Paise = 0
+    exposed: dict[str, bool] = field(default_factory=dict)
+    sends: deque[int] = field(default_factory=deque)
+    seen_ids: dict[str, None] = field(default_factory=dict)
+    asked_seq: int = -1
+    asked_ns: int = 0
+    out: list[Intent] = field(default_factory=list)
+
+    def next_request(self) -> int:
+        """A number for one call to the broker, never used again."""
+        self.requests += 1
+        return self.requests
+
+    def say(self, symbol: str | None, severity: Severity, code: str, text: str) -> None:
+        """Tell the log or a person."""
+        self.out.append(Say(symbol, severity, code, text))
+
+    def refuses_new_risk(self) -> str | None:
+        """Why nothing new may be opened anywhere, or None."""
+        if self.is_stopping:
+            return "the engine is stopping"
+        if self.is_halted:
+            return "trading is halted"
+        if self.is_loss_latched:
+            return "the daily loss limit has been reached"
+        if self.is_mode_foreign:
+            return "the server is not in the mode it was in at the start"
+        if self.is_clock_skewed:
+            return "the wall clock disagrees with the boot-time clock"
+        return None
+
+    def refuses_position(self, symbol: str) -> str | None:
+        """Why this symbol may not open a position now, or None."""
+        others = sum(is_open for name, is_open in self.exposed.items() if name != symbol)
+        if others >= self.rules.max_open_positions:
+            return f"{others} positions are open or being opened, the most allowed"
+        return self.refuses_new_risk()
+
+    def wait_for_rate(self, now_ns: int, is_urgent: bool) -> int | None:
+        """When the next order call may leave, or None for now; counts it where it may.
+
+        A quarter of the rate (at least one call, where there is more than one) is kept for protective and
+        exit orders. Source of the sliding window: ten orders a second per client, 429 beyond.
+        """
+        window_start = now_ns - SECOND_NS
+        while self.sends and self.sends[0] <= window_start:
+            self.sends.popleft()
+        most = self.rules.max_orders_per_s
+        if not is_urgent and most > 1:
+            most -= max(1, most // 4)
+        if len(self.sends) < most:
+            self.sends.append(now_ns)
+            return None
+        return self.sends[len(self.sends) - most] + SECOND_NS
+
+    def mark(self, open_loss: Paise) -> bool:
+        """Take in the open positions' value against entry (paise); whether the loss latch closes now."""
+        self.open_loss = open_loss
+        self.marked_realised = self.realised
+        limit = self.rules.max_daily_loss
+        if limit is None or self.is_loss_latched or self.realised + open_loss > -limit:
+            return False
+        self.is_loss_latched = True
+        return True
+
+    def see_mode(self, mode: Mode) -> None:
+        """Pin the first mode seen; another later ends new risk for good."""
+        if self.mode is None:
+            self.mode = mode
+        elif mode is not self.mode and not self.is_mode_foreign:
+            self.is_mode_foreign = True
+            self.say(
+                None,
+                Severity.ALARM,
+                "mode_changed",
+                f"the server answered in {mode.value} mode, the day began in {self.mode.value} mode:"
+                " no new entries; existing stops can no longer be taken for granted",
+            )

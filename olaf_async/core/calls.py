@@ -1,0 +1,63 @@
+"""The three things that can be asked of a broker, each marked in flight in the same step that asks for it.
+
+This adjacency is the first of the two walls against races: whatever event comes next already sees the
+mark. (The second is the desk's lock.)
+"""
+
+from olaf_async.core.state import SymbolState
+from olaf_async.domain.intents import CancelOrder, ModifyOrder, PlaceOrder
+from olaf_async.domain.order import Order, OrderState, PriceType, Role, Side, Signal, Terms
+
+_CANCELLABLE = (OrderState.WORKING, OrderState.MODIFYING, OrderState.MODIFY_UNDECIDED)
+
+
+def place(state: SymbolState, role: Role, side: Side, price_type: PriceType, terms: Terms) -> Order:
+    """Put a new order into its slot and ask for it to be sent."""
+    order = Order(state.new_key(role), state.symbol, role, side, price_type, terms)
+    match role:
+        case Role.ENTRY:
+            state.entry = order
+        case Role.STOP:
+            state.stop = order
+        case Role.EXIT:
+            state.exit = order
+    state.touch()
+    request = state.account.next_request()
+    state.account.out.append(PlaceOrder(state.symbol, request, order.key, role, side, price_type, terms))
+    return order
+
+
+def modify(state: SymbolState, order: Order, terms: Terms) -> None:
+    """Ask for new terms of a working order; at most one such question is open per order."""
+    assert order.order_id is not None, "a working order has an id"
+    order.apply(Signal.MODIFY_SENT)
+    order.pending = terms
+    order.modifications += 1
+    order.modify_request = state.account.next_request()
+    state.touch()
+    state.account.out.append(
+        ModifyOrder(
+            state.symbol,
+            order.modify_request,
+            order.key,
+            order.role,
+            order.side,
+            order.price_type,
+            terms,
+            order.order_id,
+        )
+    )
+
+
+def cancel(state: SymbolState, order: Order, now_ns: int) -> None:
+    """Ask for a cancel where that can be asked now: a known, working order, not just refused."""
+    if order.order_id is None or order.state not in _CANCELLABLE:
+        return
+    if now_ns < order.next_try_ns:
+        state.wake(order.next_try_ns)
+        return
+    order.apply(Signal.CANCEL_SENT)
+    order.next_try_ns = now_ns + state.rules.chase_ns
+    state.touch()
+    request = state.account.next_request()
+    state.account.out.append(CancelOrder(state.symbol, request, order.key, order.role, order.order_id))

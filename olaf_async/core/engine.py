@@ -1,0 +1,421 @@
+"""The whole machine: every event goes in here, every intent comes out here, nothing else changes state.
+
+    handle(event) -> intents          what has happened, and what is wanted because of it
+    admit(intent, now) -> verdict     the desk is about to send: may it, now, still?
+    guard(symbol), books_due_ns()     when it next needs to be asked
+
+Both ``handle`` and ``admit`` advance the sequence number; a journal of their calls re-executes a day.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TypeAlias, assert_never
+
+from olaf_async.core import evidence
+from olaf_async.core.account import Account
+from olaf_async.core.guards import STANDARD, Guards
+from olaf_async.core.invariants import Check
+from olaf_async.core.invariants import check as check_invariants
+from olaf_async.core.market import Guard
+from olaf_async.core.reconcile import Executions, SymbolBooks
+from olaf_async.core.rules import NEVER_NS, SECOND_NS, Rules
+from olaf_async.core.trader import Trader
+from olaf_async.domain.events import (
+    BarClosed,
+    BooksFailed,
+    BooksRead,
+    ClockSkewed,
+    Command,
+    Commanded,
+    Event,
+    Marked,
+    ModeSeen,
+    OrderAnswered,
+    OrderRow,
+    OrderUpdated,
+    PriceTouched,
+    QuoteRead,
+    StreamChanged,
+    TimerDue,
+)
+from olaf_async.domain.intents import CancelOrder, Intent, ModifyOrder, OrderIntent, PlaceOrder, Severity
+from olaf_async.domain.order import ENDS, Order, OrderState, Role, Signal
+from olaf_async.domain.session import Session
+from olaf_async.domain.setup import Setup
+from olaf_async.domain.trade import ExitReason
+from olaf_async.errors import ConfigError, InvariantBroken
+from olaf_async.strategies.protocol import Strategy
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One symbol's part of the day."""
+
+    setup: Setup
+    session: Session
+    strategy: Strategy
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Go: these are the terms to send now (they may be newer than those asked with)."""
+
+    intent: OrderIntent
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Not yet: ask again at this time."""
+
+    until_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFirst:
+    """Not on such old books: read them, tell the core, ask again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """No longer wanted; nothing is to be sent."""
+
+    why: str
+
+
+Verdict: TypeAlias = Send | Wait | ReadFirst | Drop
+
+
+class Engine:
+    """All symbols of one account on one day.
+
+    Raises:
+        ConfigError: two plans for one symbol.
+    """
+
+    def __init__(
+        self,
+        plans: Iterable[Plan],
+        rules: Rules,
+        guards: Guards = STANDARD,
+        check: Check = check_invariants,
+    ) -> None:
+        self.account = Account(rules)
+        self.traders: dict[str, Trader] = {}
+        self._guards = guards
+        for plan in plans:
+            symbol = plan.setup.symbol
+            if symbol in self.traders:
+                raise ConfigError(f"two setups for {symbol} on {plan.session.day}")
+            self.traders[symbol] = Trader(
+                plan.setup, plan.session, plan.strategy, self.account, guards, check
+            )
+
+    # --- events -----------------------------------------------------------------------------------
+
+    @property
+    def seq(self) -> int:
+        """How many events and admissions there have been."""
+        return self.account.seq
+
+    def handle(self, event: Event) -> list[Intent]:
+        """Take in what has happened; return what is wanted because of it, in order."""
+        self.account.seq += 1
+        try:
+            self._dispatch(event)
+        except InvariantBroken as broken:
+            self._freeze_after(broken, event)
+        out, self.account.out = self.account.out, []
+        return out
+
+    def _dispatch(self, event: Event) -> None:
+        match event:
+            case PriceTouched() | BarClosed() | TimerDue() | QuoteRead() | OrderAnswered():
+                self._to_trader(event)
+            case OrderUpdated(at_ns, row):
+                self._framed(row, at_ns)
+            case BooksRead():
+                self._books_read(event)
+            case BooksFailed(at_ns, asked_seq):
+                self.account.asked_seq, self.account.asked_ns = asked_seq, at_ns
+            case StreamChanged(at_ns, is_up):
+                self.account.is_stream_up = is_up
+                self._all_look_again(at_ns, needs_books=True)
+            case ModeSeen(at_ns, mode):
+                self.account.see_mode(mode)
+                self._all_look_again(at_ns)
+            case Commanded():
+                self._commanded(event)
+            case Marked():
+                self._marked(event)
+            case ClockSkewed(at_ns, skew_ns):
+                self._skewed(at_ns, skew_ns)
+            case _:
+                assert_never(event)
+
+    def _to_trader(self, event: PriceTouched | BarClosed | TimerDue | QuoteRead | OrderAnswered) -> None:
+        trader = self.traders[event.symbol]
+        match event:
+            case PriceTouched():
+                trader.price_touched(event)
+            case BarClosed():
+                trader.bar_closed(event)
+            case TimerDue():
+                trader.timer_due(event)
+            case QuoteRead():
+                trader.quote_read(event)
+            case OrderAnswered():
+                trader.answered(event)
+
+    def _framed(self, row: OrderRow, at_ns: int) -> None:
+        self.account.seen_ids[row.order_id] = None
+        trader = self.traders.get(row.symbol)
+        if trader is not None:
+            trader.framed(row, at_ns)
+
+    def _all_look_again(self, at_ns: int, needs_books: bool = False) -> None:
+        for trader in self.traders.values():
+            if needs_books:
+                trader.state.want_books()
+            trader.look_again(at_ns)
+
+    def _commanded(self, event: Commanded) -> None:
+        account = self.account
+        match event.command:
+            case Command.HALT | Command.KILL:
+                account.is_halted = True
+            case Command.RESUME:
+                account.is_halted = False
+            case Command.STOP:
+                account.is_stopping = True
+            case Command.FLATTEN:
+                pass
+            case _:
+                assert_never(event.command)
+        reason = {Command.FLATTEN: ExitReason.OPERATOR, Command.KILL: ExitReason.HALT}.get(event.command)
+        for symbol, trader in self.traders.items():
+            if reason is not None and event.symbol in (None, symbol):
+                trader.must_leave(reason, event.at_ns)
+            else:
+                trader.look_again(event.at_ns)
+
+    def _marked(self, event: Marked) -> None:
+        prices = dict(event.prices)
+        open_loss = sum(self._open_profit(name, price) for name, price in prices.items())
+        if self.account.mark(open_loss):
+            self.account.say(
+                None,
+                Severity.ALARM,
+                "daily_loss",
+                "the daily loss limit is reached: all positions are closed",
+            )
+            for trader in self.traders.values():
+                trader.must_leave(ExitReason.RISK, event.at_ns)
+
+    def _open_profit(self, symbol: str, price: int) -> int:
+        state = self.traders[symbol].state
+        position = state.position
+        held_value = position.held * price
+        return (position.exit_value + held_value - position.entry_value) * state.direction
+
+    def _skewed(self, at_ns: int, skew_ns: int) -> None:
+        is_skewed = abs(skew_ns) > self.account.rules.clock_skew_max_ns
+        if is_skewed and not self.account.is_clock_skewed:
+            self.account.say(
+                None,
+                Severity.ALARM,
+                "clock_skew",
+                f"the wall clock is {skew_ns / 1e9:+.1f} s off the boot-time clock: no new entries",
+            )
+        self.account.is_clock_skewed = is_skewed
+        self._all_look_again(at_ns)
+
+    def _freeze_after(self, broken: InvariantBroken, event: Event) -> None:
+        """A belief that contradicts itself must not trade: drop what it asked for, freeze, call a person."""
+        symbol = getattr(event, "symbol", None)
+        for intent in self.account.out:
+            if isinstance(intent, PlaceOrder | ModifyOrder | CancelOrder):
+                symbol = intent.symbol if symbol is None else symbol
+                self._unask(intent)
+        self.account.out = [
+            intent
+            for intent in self.account.out
+            if not isinstance(intent, PlaceOrder | ModifyOrder | CancelOrder)
+        ]
+        for name in self.traders if symbol is None else (symbol,):
+            if name in self.traders:
+                self.traders[name].freeze(str(broken))
+
+    def _unask(self, intent: OrderIntent) -> None:
+        order = evidence.find_by_key(self.traders[intent.symbol].state, intent.key)
+        if order is None or order.state in ENDS:
+            return
+        match intent:
+            case PlaceOrder():
+                order.apply(Signal.REFUSED)
+            case ModifyOrder():
+                order.pending = None
+                order.apply(Signal.MODIFY_REFUSED)
+            case CancelOrder():
+                order.apply(Signal.CANCEL_FAILED)
+
+    # --- books ------------------------------------------------------------------------------------
+
+    def _books_read(self, event: BooksRead) -> None:
+        account = self.account
+        account.asked_seq, account.asked_ns = event.asked_seq, event.asked_ns
+        present = {row.order_id for row in event.orders}
+        contains_all = all(order_id in present for order_id in account.seen_ids)
+        for row in event.orders:
+            account.seen_ids[row.order_id] = None
+        for symbol, books in _by_symbol(event, self.traders, contains_all).items():
+            self.traders[symbol].books_read(books, event.at_ns)
+
+    def books_due_ns(self, now_ns: int) -> int:
+        """When the books are next to be read: now where a question waits for them, else at the poll."""
+        account = self.account
+        due_ns = NEVER_NS
+        if account.rules.idle_poll_ns is not None:
+            due_ns = account.asked_ns + account.rules.idle_poll_ns
+        again_ns = account.asked_ns + account.rules.read_gap_ns
+        for trader in self.traders.values():
+            state = trader.state
+            if state.want_seq > state.books_seq:
+                is_asked = account.asked_seq >= max(state.want_seq, state.newest_seq)
+                due_ns = min(due_ns, again_ns if is_asked else now_ns)
+            elif state.is_waiting_for_evidence:
+                due_ns = min(due_ns, again_ns)
+        return due_ns
+
+    # --- the desk's questions ---------------------------------------------------------------------
+
+    def admit(self, intent: OrderIntent, now_ns: int) -> Verdict:
+        """The desk holds the symbol's lock and is about to send: is this still wanted, and may it go now?
+
+        On Send the order counts as sent at ``now_ns``.
+        """
+        self.account.seq += 1
+        state = self.traders[intent.symbol].state
+        order = evidence.find_by_key(state, intent.key)
+        if order is None:
+            return Drop("the order is unknown")
+        match intent:
+            case PlaceOrder():
+                verdict = self._admit_place(order, intent, now_ns)
+            case ModifyOrder():
+                verdict = self._admit_modify(order, intent)
+            case CancelOrder():
+                is_due = order.state is OrderState.CANCELLING
+                verdict = Send(intent) if is_due else Drop(f"the order is {order.state.value}")
+            case _:
+                assert_never(intent)
+        if not isinstance(verdict, Send):
+            return verdict
+        is_urgent = intent.role is not Role.ENTRY or isinstance(intent, CancelOrder)
+        wait_ns = self.account.wait_for_rate(now_ns, is_urgent)
+        if wait_ns is not None:
+            return Wait(wait_ns)
+        if order.sent_ns is None:
+            order.sent_ns = now_ns
+        state.touch()
+        return verdict
+
+    def _admit_place(self, order: Order, intent: PlaceOrder, now_ns: int) -> Verdict:
+        state = self.traders[intent.symbol].state
+        if order.state is not OrderState.IN_FLIGHT or not self._guards.is_still_wanted(state, order):
+            return Drop(f"the order is {order.state.value}")
+        if intent.role is not Role.ENTRY:
+            return self._admit_closing(order, intent)
+        state.entry = None
+        denied_by = self._guards.denies_entry(state, now_ns)
+        state.entry = order
+        if denied_by is not None:
+            return Drop(denied_by)
+        if not self._guards.books_allow_entry(state):
+            if state.books_seq >= state.newest_seq:
+                return Drop("the account already holds the share")
+            return ReadFirst()
+        return Send(intent)
+
+    def _admit_closing(self, order: Order, intent: PlaceOrder) -> Verdict:
+        """Send what is to be closed now, which may be less (or more) than when it was asked for."""
+        state = self.traders[intent.symbol].state
+        quantity = state.exposure if intent.side is state.entry_side.other else -state.held
+        if quantity <= 0:
+            return Drop("nothing is held any more")
+        if quantity != order.terms.quantity:
+            order.terms = replace(order.terms, quantity=quantity)
+            return Send(replace(intent, terms=order.terms))
+        return Send(intent)
+
+    def _admit_modify(self, order: Order, intent: ModifyOrder) -> Verdict:
+        if order.state is not OrderState.MODIFYING or order.modify_request != intent.request:
+            return Drop(f"the order is {order.state.value}")
+        return Send(intent)
+
+    def is_open(self, intent: OrderIntent) -> bool:
+        """Whether the question this request asked is still open: the desk need not wait once it is not."""
+        order = evidence.find_by_key(self.traders[intent.symbol].state, intent.key)
+        if order is None:
+            return False
+        match intent:
+            case PlaceOrder():
+                return order.state is OrderState.IN_FLIGHT
+            case ModifyOrder():
+                return order.state is OrderState.MODIFYING and order.modify_request == intent.request
+            case CancelOrder():
+                return order.state is OrderState.CANCELLING
+
+    def mark_due_ns(self, now_ns: int) -> int:
+        """When the open positions are next to be valued: at once after a trade, else on the whole second."""
+        account = self.account
+        if account.rules.max_daily_loss is None or account.is_loss_latched:
+            return NEVER_NS
+        if account.realised != account.marked_realised:
+            return now_ns
+        return (now_ns // SECOND_NS + 1) * SECOND_NS if self.held_symbols else NEVER_NS
+
+    def guard(self, symbol: str) -> Guard:
+        """What would wake the core for this symbol."""
+        return self.traders[symbol].guard
+
+    @property
+    def is_quiet(self) -> bool:
+        """No entry may fill any more and no question is open: the engine may stop (stops stay)."""
+        return all(
+            trader.state.entry is None and not any(o.is_unsettled for o in trader.state.orders)
+            for trader in self.traders.values()
+        )
+
+    @property
+    def held_symbols(self) -> tuple[str, ...]:
+        """Symbols with an open position; for the once-a-second mark."""
+        return tuple(name for name, trader in self.traders.items() if trader.state.held)
+
+
+def _by_symbol(event: BooksRead, symbols: Mapping[str, Trader], contains_all: bool) -> dict[str, SymbolBooks]:
+    """Split a read by symbol. The position counts only beside executions that add up to it."""
+    rows: dict[str, dict[str, OrderRow]] = {symbol: {} for symbol in symbols}
+    executions: dict[str, dict[str, Executions]] = {symbol: {} for symbol in symbols}
+    net = dict.fromkeys(symbols, 0)
+    for row in event.orders:
+        if row.symbol in rows:
+            rows[row.symbol][row.order_id] = row
+    for trade in event.trades:
+        if trade.symbol in executions:
+            done = executions[trade.symbol].setdefault(trade.order_id, Executions())
+            done.quantity += trade.side.sign * trade.quantity
+            done.value += trade.side.sign * trade.quantity * trade.price
+    for position in event.positions:
+        if position.symbol in net:
+            net[position.symbol] = position.quantity
+    return {
+        symbol: SymbolBooks(
+            event.asked_ns,
+            event.asked_seq,
+            rows[symbol],
+            executions[symbol],
+            net[symbol],
+            contains_all and net[symbol] == sum(done.quantity for done in executions[symbol].values()),
+        )
+        for symbol in symbols
+    }

@@ -1,0 +1,115 @@
+"""Getting in: the trigger, the resting entry stop, its retries, and taking it back."""
+
+from olaf_async.core import calls
+from olaf_async.core.guards import Guards
+from olaf_async.core.limits import stop_limit, stop_limit_by_ticks
+from olaf_async.core.state import SymbolState
+from olaf_async.domain.intents import Severity
+from olaf_async.domain.order import Order, OrderState, PriceType, Role, Terms
+from olaf_async.domain.price import Paise
+
+
+def consider(state: SymbolState, guards: Guards, price: Paise, now_ns: int) -> None:
+    """A print has come: is it the undercut that arms the entry? A trigger that a guard denies lapses."""
+    if state.armed_ns is not None or state.is_done:
+        return
+    arming = state.strategy.arming(state.is_after_exit)
+    if not arming.from_ns <= now_ns < arming.until_ns or state.orient(price) > arming.level:
+        return
+    denied_by = guards.denies_entry(state, now_ns)
+    if denied_by is not None:
+        _note_denial(state, denied_by)
+        return
+    state.triggers += 1
+    state.armed_ns = now_ns
+    state.rejections = 0
+    state.entry_retry_ns = now_ns
+    state.last_denial = ""
+
+
+def _note_denial(state: SymbolState, guard: str) -> None:
+    if guard in (state.last_denial, "has_no_entry_outstanding", "is_flat_by_belief"):
+        return
+    state.last_denial = guard
+    why = state.account.refuses_position(state.symbol) if guard == "does_account_allow" else None
+    state.say(Severity.NOTE, "trigger_denied", f"{state.symbol}: undercut not acted on: {why or guard}")
+
+
+def pursue(state: SymbolState, guards: Guards, now_ns: int) -> None:
+    """Bring the entry slot to what is wanted now: a resting order, none, or one on its way out."""
+    if state.entry is not None and is_unwanted(state, now_ns):
+        calls.cancel(state, state.entry, now_ns)
+    if state.armed_ns is None:
+        return
+    lapses_ns = state.armed_ns + state.rules.order_timeout_ns
+    if now_ns >= lapses_ns:
+        if state.entry is None:
+            disarm(state)
+        return
+    state.wake(lapses_ns)
+    if now_ns < state.entry_retry_ns:
+        state.wake(state.entry_retry_ns)
+        return
+    denied_by = guards.denies_entry(state, now_ns)
+    if denied_by is None:
+        place(state)
+    elif denied_by != "has_no_entry_outstanding":
+        _note_denial(state, denied_by)
+        disarm(state)
+
+
+def place(state: SymbolState) -> None:
+    """Rest a stop-limit at the setup's level."""
+    trigger = state.orient(state.strategy.entry)
+    tick = state.setup.tick_size
+    rules = state.rules
+    if rules.entry_limit_ticks is not None:
+        limit = stop_limit_by_ticks(trigger, state.entry_side, rules.entry_limit_ticks, tick)
+    else:
+        limit = stop_limit(trigger, state.entry_side, rules.entry_limit_pct, tick)
+    calls.place(state, Role.ENTRY, state.entry_side, PriceType.SL, Terms(state.planned, limit, trigger))
+
+
+def is_unwanted(state: SymbolState, now_ns: int) -> bool:
+    """Whether the outstanding entry should be cancelled."""
+    if state.leaving is not None or state.frozen is not None or state.position.left or state.position.taken:
+        return True
+    if state.armed_ns is None or now_ns >= state.armed_ns + state.rules.order_timeout_ns:
+        return True
+    if state.stop is not None and state.stop.modifications >= _modifications_free(state):
+        return True
+    if state.entry is not None and state.entry.repairs:
+        return True
+    return state.account.refuses_new_risk() is not None
+
+
+def _modifications_free(state: SymbolState) -> int:
+    return state.rules.modifications_max - state.rules.modifications_reserve
+
+
+def disarm(state: SymbolState) -> None:
+    """The trigger has lapsed; a new undercut is needed."""
+    state.armed_ns = None
+
+
+def ended(state: SymbolState, order: Order, now_ns: int) -> None:
+    """The entry has left its slot for good."""
+    if order.state is OrderState.ABSENT:
+        state.is_done = True
+        state.say(
+            Severity.WARNING,
+            "entry_absent",
+            f"{state.symbol}: entry {order.key} never reached the broker's books;"
+            " the symbol is done for today, and should the order appear it will be cancelled",
+        )
+    if order.state is OrderState.REJECTED and not order.filled and state.armed_ns is not None:
+        state.rejections += 1
+        state.entry_retry_ns = now_ns + state.rules.retry_ns
+        if state.rejections < state.rules.max_order_retries:
+            return
+        state.say(
+            Severity.WARNING,
+            "entry_given_up",
+            f"{state.symbol}: entry rejected {state.rejections} times, the trigger lapses",
+        )
+    disarm(state)

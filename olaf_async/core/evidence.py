@@ -1,0 +1,274 @@
+"""What became of an order: answers, frames and book rows, turned into moves of the TRANSITIONS table.
+
+The first decisive piece of evidence settles a question, whichever channel brings it; the rest is
+idempotent. An answer is applied to the order it was asked about, by key and by request number, never to
+whatever stands in the slot now.
+"""
+
+from olaf_async.core import protection
+from olaf_async.core.guards import Guards
+from olaf_async.core.state import SymbolState, is_unsent
+from olaf_async.domain.events import OrderAnswered, OrderRow, Outcome, Status, Verb
+from olaf_async.domain.intents import Severity
+from olaf_async.domain.order import ENDS, Order, OrderState, PriceType, Role, Signal
+from olaf_async.domain.price import Paise
+
+PROOFS = {
+    Status.CANCELLED: Signal.PROVED_CANCELLED,
+    Status.REJECTED: Signal.PROVED_REJECTED,
+    Status.EXPIRED: Signal.PROVED_EXPIRED,
+}
+
+
+def find_by_key(state: SymbolState, key: str) -> Order | None:
+    """The order of ours with this name, ended ones included."""
+    return next((order for order in state.orders if order.key == key), None)
+
+
+def find_by_id(state: SymbolState, order_id: str) -> Order | None:
+    """The order of ours with this broker id, ended ones included."""
+    return next((order for order in state.orders if order.order_id == order_id), None)
+
+
+def answered(state: SymbolState, guards: Guards, answer: OrderAnswered) -> None:
+    """Apply the answer to a request of ours."""
+    order = find_by_key(state, answer.key)
+    if order is None:
+        return
+    state.touch()
+    match answer.verb:
+        case Verb.PLACE:
+            _place_answered(state, order, answer)
+        case Verb.MODIFY:
+            _modify_answered(state, guards, order, answer)
+        case Verb.CANCEL:
+            _cancel_answered(state, order, answer)
+
+
+def _place_answered(state: SymbolState, order: Order, answer: OrderAnswered) -> None:
+    match answer.outcome:
+        case Outcome.ACCEPTED:
+            assert answer.order_id, "an accepted order has an id"
+            accepted(state, order, answer.order_id)
+        case Outcome.LOST:
+            if order.order_id is None:
+                order.apply(Signal.LOST)
+                state.want_books()
+                state.say(
+                    Severity.WARNING,
+                    "undecided",
+                    f"{state.symbol}: no answer to {order.key} ({answer.message}); looking for it in the books",
+                )
+        case Outcome.REFUSED | Outcome.NOT_SENT:
+            if order.order_id is not None:
+                state.freeze(f"order {order.key} was refused ({answer.message}) after it had been seen")
+            elif order.state not in ENDS:
+                _never_placed(state, order, answer)
+
+
+def _never_placed(state: SymbolState, order: Order, answer: OrderAnswered) -> None:
+    """Definitely nothing at the broker. What we held back ourselves is no rejection: the trigger lapses."""
+    order.apply(Signal.REFUSED)
+    if answer.outcome is Outcome.NOT_SENT:
+        if order.role is Role.ENTRY:
+            state.armed_ns = None
+        state.say(Severity.NOTE, "not_sent", f"{state.symbol}: {order.key} not sent: {answer.message}")
+    else:
+        text = f"{state.symbol}: {order.key} refused: {answer.message}"
+        state.say(Severity.WARNING, "order_refused", text)
+
+
+def accepted(state: SymbolState, order: Order, order_id: str) -> None:
+    """The broker knows the order by this id."""
+    if order.order_id is None:
+        order.order_id = order_id
+        order.apply(Signal.ACCEPTED)
+        order.is_read_back = False
+        state.want_books()
+        state.account.seen_ids[order_id] = None
+        state.foreign_net -= state.orient(state.foreign.pop(order_id, 0))
+    elif order.order_id != order_id:
+        _second_id(state, order, order_id)
+
+
+def _second_id(state: SymbolState, order: Order, order_id: str) -> None:
+    """One request, two orders: both are ours, both count, and a person must look."""
+    if find_by_id(state, order_id) is not None:
+        return
+    twin = Order(
+        state.new_key(order.role), state.symbol, order.role, order.side, order.price_type, order.terms
+    )
+    twin.order_id = order_id
+    twin.apply(Signal.ACCEPTED)
+    state.phantoms.append(twin)
+    state.account.seen_ids[order_id] = None
+    state.want_books()
+    state.freeze(f"{order.key} is at the broker twice, as {order.order_id} and as {order_id}")
+
+
+def _modify_answered(state: SymbolState, guards: Guards, order: Order, answer: OrderAnswered) -> None:
+    if order.pending is None or order.state in ENDS or not guards.is_answer_for(order, answer):
+        return
+    match answer.outcome:
+        case Outcome.ACCEPTED:
+            modify_done(state, order)
+        case Outcome.LOST:
+            order.apply(Signal.MODIFY_LOST)
+            state.want_books()
+        case Outcome.REFUSED | Outcome.NOT_SENT:
+            modify_refused(state, order, answer.at_ns)
+            if answer.outcome is Outcome.REFUSED:
+                state.say(
+                    Severity.WARNING,
+                    "modify_refused",
+                    f"{state.symbol}: change of {order.key} refused, the old terms stand: {answer.message}",
+                )
+
+
+def modify_done(state: SymbolState, order: Order) -> None:
+    """The pending terms are the order's terms now."""
+    assert order.pending is not None
+    order.terms, order.pending = order.pending, None
+    order.apply(Signal.MODIFY_DONE)
+    order.is_read_back = False
+    state.stop_refusals = 0
+    state.want_books()
+    if order.filled == order.terms.quantity:
+        order.apply(Signal.ALL_FILLED)
+
+
+def modify_refused(state: SymbolState, order: Order, now_ns: int) -> None:
+    """The pending terms never took effect."""
+    order.pending = None
+    order.apply(Signal.MODIFY_REFUSED)
+    if order.role is Role.STOP:
+        protection.modify_refused(state, order, now_ns)
+
+
+def _cancel_answered(state: SymbolState, order: Order, answer: OrderAnswered) -> None:
+    """Success only means that the request was taken; the end must be seen."""
+    state.want_books()
+    if answer.outcome is not Outcome.ACCEPTED and order.state is OrderState.CANCELLING:
+        order.apply(Signal.CANCEL_FAILED)
+        order.next_try_ns = answer.at_ns + state.rules.chase_ns
+
+
+def row_seen(state: SymbolState, order: Order, row: OrderRow, now_ns: int, is_frame: bool) -> None:
+    """Apply what a frame or a book row says of an order of ours."""
+    if row.filled:
+        fill(state, order, row.filled, row.filled * row.average, now_ns)
+    if order.state in ENDS:
+        return
+    match row.status:
+        case Status.WORKING:
+            if is_unsent(order):
+                accepted(state, order, row.order_id)
+        case Status.COMPLETE | Status.CANCELLED | Status.REJECTED | Status.EXPIRED:
+            _end_seen(state, order, row, is_frame)
+
+
+def _end_seen(state: SymbolState, order: Order, row: OrderRow, is_frame: bool) -> None:
+    """A terminal status is a claim. Its fills must be proved by a tradebook asked for afterwards; a book's
+    own claim needs a second read as well, because books are known to show a neighbour's status."""
+    if order.state is not OrderState.ENDING:
+        order.apply(Signal.SEEN_ENDED)
+        order.evidence_seq = state.account.seq
+        if row.reason:
+            text = f"{state.symbol}: {order.key} {row.status.value}: {row.reason}"
+            state.say(Severity.WARNING, "order_ended", text)
+    if is_frame:
+        order.is_end_framed = True
+    state.want_books()
+    order.ended_as = PROOFS.get(row.status)
+
+
+def fill(
+    state: SymbolState, order: Order, filled: int, value: Paise, now_ns: int, is_exact: bool = False
+) -> None:
+    """Fold a cumulative fill of an order of ours into the position.
+
+    Raises:
+        InvariantBroken: more was filled than was asked for.
+    """
+    was_ended = order.state in ENDS
+    quantity, paid = order.fold(filled, value, is_exact)
+    if not quantity and not paid:
+        return
+    if quantity:
+        state.touch()
+        if was_ended:
+            text = f"{state.symbol}: {quantity} shares of {order.key} filled after its end"
+            state.say(Severity.ALARM, "late_fill", text)
+    if order.role is Role.ENTRY:
+        _entered(state, order, quantity, paid, now_ns)
+    else:
+        sign = 1 if order.side is state.entry_side.other else -1
+        state.position.leave(sign * quantity, sign * paid, now_ns)
+
+
+def _entered(state: SymbolState, order: Order, quantity: int, paid: Paise, now_ns: int) -> None:
+    state.position.enter(quantity, paid, now_ns)
+    if not quantity:
+        return
+    if order.filled == quantity:
+        state.attempts += 1
+    state.provisional = max(0, state.provisional - quantity)
+    price = paid // quantity
+    protection.found_position(state, price)
+    if state.last is None:
+        state.last, state.last_ns = price, now_ns
+
+
+def matches(order: Order, row: OrderRow) -> bool:
+    """Whether a row nobody has claimed may be this order: everything we sent, as we sent it."""
+    if (row.side, row.quantity) != (order.side, order.terms.quantity):
+        return False
+    if order.price_type is PriceType.SL:
+        return row.trigger == order.terms.trigger
+    return row.price == order.terms.price
+
+
+def frame(state: SymbolState, row: OrderRow, now_ns: int) -> None:
+    """A frame of the order-update stream about this symbol: ours, ours not yet answered, or foreign."""
+    order = find_by_id(state, row.order_id)
+    if order is None:
+        order = _claim(state, row)
+    if order is None:
+        foreign_fill(state, row.order_id, row.side.sign * (row.filled or 0), row.average, now_ns)
+        return
+    state.touch()
+    row_seen(state, order, row, now_ns, is_frame=True)
+
+
+def _claim(state: SymbolState, row: OrderRow) -> Order | None:
+    """The one order in flight that this frame, ahead of its answer, must be about."""
+    if row.order_id in state.foreign:
+        return None
+    order = next((o for o in (*state.slots, *state.phantoms) if o.order_id is None and matches(o, row)), None)
+    if order is not None:
+        accepted(state, order, row.order_id)
+    return order
+
+
+def foreign_fill(state: SymbolState, order_id: str, signed: int, price: Paise, now_ns: int) -> None:
+    """Somebody else traded this symbol: ``signed`` shares in all by this order. What closes our position
+    takes its quantity out of our hands at once, so that nothing of ours sells it a second time."""
+    added = signed - state.foreign.get(order_id, 0)
+    state.foreign[order_id] = signed
+    if not added:
+        return
+    state.touch()
+    state.want_books()
+    state.foreign_net += state.orient(added)
+    closed = min(max(0, -state.foreign_net - state.position.taken), max(0, state.held))
+    state.say(
+        Severity.WARNING, "foreign_fill", f"{state.symbol}: {added:+d} shares by another hand ({order_id})"
+    )
+    if closed:
+        state.position.take(closed, closed * price, now_ns)
+        state.is_done = True
+
+
+def protect_unseen(state: SymbolState) -> None:
+    """Shares are in the account while our entry is undecided: protect them from where it would have filled."""
+    protection.found_position(state, state.orient(state.strategy.entry))

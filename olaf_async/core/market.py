@@ -1,0 +1,129 @@
+"""What a stream of prints is reduced to before the core hears of it: a guard, and the bar in progress.
+
+A print inside its guard costs three comparisons and the bar's high and low. The core hears of a print
+only when it reaches a price the guard names, of a bar when one ends that is wanted, and of the time when
+the guard's time has come.
+"""
+
+from dataclasses import dataclass
+
+from olaf_async.core.rules import NEVER_NS
+from olaf_async.domain.bar import Bar
+from olaf_async.domain.events import BarClosed, PriceTouched, TimerDue
+from olaf_async.domain.price import Paise
+from olaf_async.domain.session import Session
+from olaf_async.domain.setup import Direction
+
+NO_LOW: Paise = -(1 << 62)
+NO_HIGH: Paise = 1 << 62
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """Nothing can change for this symbol while every print lies strictly between ``low`` and ``high`` (raw
+    paise), the time is before ``due_ns``, and, where it ``wants_bars``, no bar ends."""
+
+    low: Paise
+    high: Paise
+    due_ns: int
+    wants_bars: bool
+
+    def is_breached_by(self, price: Paise) -> bool:
+        """Whether the core must hear of this print."""
+        return price <= self.low or price >= self.high
+
+
+def guard_of(direction: Direction, low: int | None, high: int | None, due_ns: int, wants_bars: bool) -> Guard:
+    """A guard from oriented levels (None: no level on that side)."""
+    if direction is Direction.SHORT:
+        low, high = (None if high is None else -high), (None if low is None else -low)
+    return Guard(NO_LOW if low is None else low, NO_HIGH if high is None else high, due_ns, wants_bars)
+
+
+class SymbolMarket:
+    """One symbol's prints of one day, one at a time."""
+
+    __slots__ = (
+        "_bar_ns",
+        "_end_ns",
+        "_high",
+        "_low",
+        "_open",
+        "_session",
+        "guard",
+        "last",
+        "last_ns",
+        "symbol",
+    )
+
+    def __init__(self, symbol: str, session: Session, bar_ns: int, guard: Guard) -> None:
+        self.symbol = symbol
+        self.guard = guard
+        self.last: Paise | None = None
+        self.last_ns = session.open_ns
+        self._session = session
+        self._bar_ns = bar_ns
+        self._end_ns = session.open_ns + bar_ns
+        self._open: Paise | None = None
+        self._high: Paise = NO_LOW
+        self._low: Paise = NO_HIGH
+
+    def take(self, price: Paise, at_ns: int) -> PriceTouched | None:
+        """Take in one print; the caller has asked ``due_before`` first. Time that steps back stands still.
+
+        Prints outside the session are ignored.
+        """
+        at_ns = max(at_ns, self.last_ns)
+        if not self._session.open_ns <= at_ns < self._session.close_ns:
+            return None
+        if at_ns >= self._end_ns:
+            self._roll(at_ns)
+        self.last, self.last_ns = price, at_ns
+        if self._open is None:
+            self._open = price
+        if price > self._high:
+            self._high = price
+        if price < self._low:
+            self._low = price
+        return PriceTouched(self.symbol, at_ns, price) if self.guard.is_breached_by(price) else None
+
+    def next_due_ns(self) -> int:
+        """When the core next wants to be asked whatever the price does."""
+        if self.guard.wants_bars and self._open is not None:
+            return min(self.guard.due_ns, self._end_ns)
+        return self.guard.due_ns
+
+    def pop_due(self, now_ns: int) -> BarClosed | TimerDue | None:
+        """The one thing that is due now, bar closes first; set the new guard before asking again.
+
+        A bar's close is stamped with its end, a timer with the time it was due.
+        """
+        if (
+            self.guard.wants_bars
+            and self._open is not None
+            and self._end_ns <= min(now_ns, self.guard.due_ns)
+        ):
+            at_ns = self._end_ns
+            bar = self._close_bar()
+            return BarClosed(self.symbol, at_ns, bar)
+        if self.guard.due_ns <= now_ns:
+            return TimerDue(self.symbol, now_ns, self.last, self.last_ns)
+        return None
+
+    def _close_bar(self) -> Bar:
+        assert self._open is not None and self.last is not None
+        end_ns = self._end_ns
+        bar = Bar(end_ns - self._bar_ns, end_ns, self._open, self._high, self._low, self.last)
+        self._roll(end_ns)
+        return bar
+
+    def _roll(self, at_ns: int) -> None:
+        """Begin the bar that ``at_ns`` lies in."""
+        start_ns = self._session.open_ns
+        self._end_ns = start_ns + ((at_ns - start_ns) // self._bar_ns + 1) * self._bar_ns
+        self._open, self._high, self._low = None, NO_LOW, NO_HIGH
+
+
+def is_silent(guard: Guard) -> bool:
+    """Whether nothing but evidence can wake the core again for this symbol."""
+    return guard.low == NO_LOW and guard.high == NO_HIGH and guard.due_ns == NEVER_NS and not guard.wants_bars

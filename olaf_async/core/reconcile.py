@@ -1,0 +1,236 @@
+"""Comparing belief with a read of the books, for one symbol.
+
+A read has an age: what was asked for before our newest order event of the symbol says nothing. Presence
+is evidence in any read; absence, and the position, only in a *complete* one: it contains every order id
+seen earlier today, and its positions are what its trades add up to.
+"""
+
+from dataclasses import dataclass
+
+from olaf_async.core import evidence
+from olaf_async.core.guards import Guards
+from olaf_async.core.state import SymbolState, is_unsent
+from olaf_async.domain.events import OrderRow, Status
+from olaf_async.domain.intents import Severity
+from olaf_async.domain.order import ENDS, Order, OrderState, Role, Signal, Terms
+from olaf_async.domain.price import Paise
+from olaf_async.domain.trade import ExitReason
+
+CONFIRMING_READS = 2
+
+
+@dataclass(slots=True)
+class Executions:
+    """The executions of one order id, added up. ``quantity`` is signed: sells are below zero."""
+
+    quantity: int = 0
+    value: Paise = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolBooks:
+    """One symbol's part of a read. ``net`` is the account's signed position in it."""
+
+    asked_ns: int
+    asked_seq: int
+    rows: dict[str, OrderRow]
+    executions: dict[str, Executions]
+    net: int
+    is_complete: bool
+
+    @property
+    def is_empty(self) -> bool:
+        """A complete read in which nobody has traded the symbol."""
+        return self.is_complete and not self.rows and not self.executions
+
+
+def absorb(state: SymbolState, guards: Guards, books: SymbolBooks, now_ns: int) -> None:
+    """Take in a read of the books, as far as it says anything about this symbol now."""
+    if not guards.is_read_current(state, books.asked_seq):
+        return
+    _bind(state, books)
+    for order in (*state.slots, *state.phantoms):
+        _compare(state, order, books, now_ns)
+    for order in tuple(state.retired):
+        _late(state, order, books, now_ns)
+    _foreign(state, books, now_ns)
+    if not books.is_complete:
+        return
+    state.books_seq = max(state.books_seq, books.asked_seq)
+    state.account_net = books.net
+    for order in (*state.slots, *state.phantoms):
+        _absent(state, order, books)
+    _position(state, books)
+
+
+def _bind(state: SymbolState, books: SymbolBooks) -> None:
+    """Recognise orders whose answer was lost: ids never seen before that are all we sent, as we sent it."""
+    fresh = [
+        row
+        for order_id, row in books.rows.items()
+        if order_id not in state.foreign and evidence.find_by_id(state, order_id) is None
+    ]
+    if not fresh:
+        return
+    for order in (*state.slots, *state.phantoms):
+        candidates = [row for row in fresh if evidence.matches(order, row)]
+        if is_unsent(order) or (order.state is OrderState.ABSENT and order.order_id is None):
+            _adopt(state, order, candidates)
+        elif order.is_bound_by_books and candidates:
+            evidence.accepted(state, order, candidates[0].order_id)
+        for row in candidates:
+            if evidence.find_by_id(state, row.order_id) is not None:
+                fresh.remove(row)
+
+
+def _adopt(state: SymbolState, order: Order, candidates: list[OrderRow]) -> None:
+    for row in candidates:
+        evidence.accepted(state, order, row.order_id)
+    if candidates:
+        order.is_bound_by_books = True
+        state.say(
+            Severity.WARNING,
+            "order_found",
+            f"{state.symbol}: {order.key} found in the books as {order.order_id}",
+        )
+
+
+def _compare(state: SymbolState, order: Order, books: SymbolBooks, now_ns: int) -> None:
+    """Hold one order of ours against its row and its executions."""
+    if order.order_id is None:
+        return
+    _fold_executions(state, order, books, now_ns)
+    row = books.rows.get(order.order_id)
+    if row is None or order.state in ENDS:
+        return
+    if order.is_bound_by_books and _is_past_settling(state, order, books):
+        order.is_bound_by_books = False
+    if row.status is Status.WORKING:
+        _standing(state, order, row, now_ns)
+    else:
+        _ending(state, order, row, books, now_ns)
+
+
+def _fold_executions(state: SymbolState, order: Order, books: SymbolBooks, now_ns: int) -> None:
+    assert order.order_id is not None
+    done = books.executions.get(order.order_id)
+    if done is not None:
+        evidence.fill(state, order, abs(done.quantity), abs(done.value), now_ns, is_exact=True)
+
+
+def _late(state: SymbolState, order: Order, books: SymbolBooks, now_ns: int) -> None:
+    """An ended order may still turn out to have filled."""
+    if order.order_id is not None:
+        _fold_executions(state, order, books, now_ns)
+
+
+def _standing(state: SymbolState, order: Order, row: OrderRow, now_ns: int) -> None:
+    """The row says that it works: what of our open questions does that answer?"""
+    shown = Terms(row.quantity, row.price, row.trigger)
+    if order.state is OrderState.ENDING and not order.is_end_framed:
+        order.apply(Signal.SEEN_STANDING)
+    if order.state is OrderState.MODIFY_UNDECIDED and shown == order.pending:
+        evidence.modify_done(state, order)
+    elif order.state is OrderState.MODIFY_UNDECIDED and shown == order.terms:
+        evidence.modify_refused(state, order, now_ns)
+    if order.state is OrderState.CANCELLING and now_ns >= order.next_try_ns:
+        order.apply(Signal.CANCEL_FAILED)
+    if order.state is OrderState.WORKING and not order.is_read_back:
+        _read_back(state, order, shown)
+
+
+def _read_back(state: SymbolState, order: Order, shown: Terms) -> None:
+    """What the broker keeps must be what we sent, field by field; repaired once, then a person is called."""
+    order.is_read_back = True
+    if shown == order.terms:
+        return
+    wanted, order.terms = order.terms, shown
+    state.say(
+        Severity.ALARM,
+        "terms_differ",
+        f"{state.symbol}: {order.key} is {shown} at the broker, not {wanted}; "
+        + ("putting it right" if not order.repairs else "it was put right once already, a person must look"),
+    )
+    if order.repairs:
+        state.freeze(f"the broker keeps other terms for {order.key} than were sent")
+    else:
+        order.restore = wanted
+    order.repairs += 1
+
+
+def _ending(state: SymbolState, order: Order, row: OrderRow, books: SymbolBooks, now_ns: int) -> None:
+    """The row says that it has ended; believed when framed or seen before, with the executions to match."""
+    is_second = order.state is OrderState.ENDING and books.asked_seq >= order.evidence_seq
+    evidence.row_seen(state, order, row, now_ns, is_frame=False)
+    if order.state is not OrderState.ENDING or not is_second or not books.is_complete:
+        if order.state is OrderState.ENDING:
+            state.want_books()
+        return
+    if order.ended_as is None:
+        # "complete" without its executions: only the tradebook can end it.
+        state.want_books()
+        return
+    order.apply(order.ended_as)
+
+
+def _is_past_settling(state: SymbolState, order: Order, books: SymbolBooks) -> bool:
+    return order.sent_ns is not None and books.asked_ns >= order.sent_ns + state.rules.settle_ns
+
+
+def _absent(state: SymbolState, order: Order, books: SymbolBooks) -> None:
+    """Absence of what we sent counts in two complete reads, both asked for after the settle time."""
+    if order.state is not OrderState.UNDECIDED or order.order_id is not None:
+        return
+    if _is_past_settling(state, order, books):
+        order.absent_reads += 1
+        if order.absent_reads >= CONFIRMING_READS:
+            order.apply(Signal.PROVED_ABSENT)
+    if order is state.stop:
+        _doubt_stop(state, order, books)
+
+
+def _doubt_stop(state: SymbolState, stop: Order, books: SymbolBooks) -> None:
+    """The price has been through an undecided stop and nothing sold: stop waiting for it and get out."""
+    if state.touched_ns is None or books.asked_ns < state.touched_ns + state.rules.phantom_stop_ns:
+        return
+    state.phantom_reads += 1
+    if state.phantom_reads >= CONFIRMING_READS and state.orient(books.net) >= state.held:
+        state.stop = None
+        state.phantoms.append(stop)
+        state.phantom_reads = 0
+        state.leave(ExitReason.STOP)
+        state.say(
+            Severity.ALARM,
+            "stop_phantom",
+            f"{state.symbol}: stop {stop.key} was never confirmed and the price is through it; exiting",
+        )
+
+
+def _foreign(state: SymbolState, books: SymbolBooks, now_ns: int) -> None:
+    for order_id, done in books.executions.items():
+        if evidence.find_by_id(state, order_id) is None and done.quantity:
+            price = abs(done.value) // abs(done.quantity)
+            evidence.foreign_fill(state, order_id, done.quantity, price, now_ns)
+    for order_id in books.rows:
+        if evidence.find_by_id(state, order_id) is None:
+            state.foreign.setdefault(order_id, 0)
+
+
+def _position(state: SymbolState, books: SymbolBooks) -> None:
+    """Hold the account's net position against our fills."""
+    seen = state.orient(books.net)
+    undecided = state.entry is not None and state.entry.state is OrderState.UNDECIDED
+    if undecided and state.entry is not None:
+        state.provisional = min(max(0, seen - state.held), state.entry.remaining)
+        if state.provisional:
+            evidence.protect_unseen(state)
+    is_settled = not any(order.is_unsettled for order in (*state.slots, *state.phantoms))
+    is_short_of = is_settled and 0 < state.held and seen < state.held
+    state.shortfall_reads = state.shortfall_reads + 1 if is_short_of else 0
+    if state.shortfall_reads >= CONFIRMING_READS:
+        state.ceiling = max(0, seen)
+        state.freeze(f"the account holds {seen} shares where our fills add up to {state.held}")
+    elif not is_short_of:
+        state.ceiling = None
+    is_oversold = is_settled and state.held < 0 and seen < 0
+    state.oversold_reads = state.oversold_reads + 1 if is_oversold else 0

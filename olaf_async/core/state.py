@@ -1,0 +1,213 @@
+"""What the core knows of one symbol: facts that stand beside each other, not one big phase.
+
+A position (a fold over fills) and three order slots; everything else is when to try again, what has been
+read, and why. Prices named ``*_level`` are oriented (see strategies.protocol), all others are raw paise.
+"""
+
+from dataclasses import dataclass, field
+
+from olaf_async.core.account import Account
+from olaf_async.core.rules import NEVER_NS, Rules
+from olaf_async.domain.intents import Severity
+from olaf_async.domain.order import Order, OrderState, Role, Side
+from olaf_async.domain.position import Position
+from olaf_async.domain.price import Paise
+from olaf_async.domain.session import Session
+from olaf_async.domain.setup import Direction, Setup
+from olaf_async.domain.trade import ExitReason
+from olaf_async.strategies.protocol import Oriented, Strategy
+
+
+@dataclass(slots=True)
+class SymbolState:
+    """One symbol's life on one day."""
+
+    setup: Setup
+    session: Session
+    strategy: Strategy
+    account: Account
+
+    position: Position = field(default_factory=Position)
+    entry: Order | None = None
+    stop: Order | None = None
+    exit: Order | None = None
+    phantoms: list[Order] = field(default_factory=list)
+    retired: list[Order] = field(default_factory=list)
+    orders_made: int = 0
+
+    # the entry
+    armed_ns: int | None = None
+    rejections: int = 0
+    entry_retry_ns: int = 0
+    attempts: int = 0
+    triggers: int = 0
+    is_after_exit: bool = False
+    last_denial: str = ""
+
+    # protection
+    initial_level: Oriented | None = None
+    stop_level: Oriented | None = None
+    target_level: Oriented | None = None
+    touched_ns: int | None = None
+    stop_retry_ns: int = 0
+    stop_rejections: int = 0
+    stop_refusals: int = 0
+    stops_gone: int = 0
+    provisional: int = 0
+    ceiling: int | None = None
+    unprotected_since_ns: int | None = None
+    unprotected_ns: int = 0
+    has_alarmed_unprotected: bool = False
+
+    # leaving
+    leaving: ExitReason | None = None
+    exit_retry_ns: int = 0
+    exit_tries: int = 0
+    quote_asked_ns: int = -NEVER_NS
+
+    # evidence
+    frozen: str | None = None
+    is_done: bool = False
+    newest_seq: int = 0
+    want_seq: int = 0
+    books_seq: int = -1
+    account_net: int = 0
+    foreign: dict[str, int] = field(default_factory=dict)
+    foreign_net: int = 0
+    shortfall_reads: int = 0
+    oversold_reads: int = 0
+    phantom_reads: int = 0
+    last: Paise | None = None
+    last_ns: int = -NEVER_NS
+    priced_ns: int = -NEVER_NS
+    wake_ns: int = NEVER_NS
+
+    @property
+    def rules(self) -> Rules:
+        """The core's numbers."""
+        return self.account.rules
+
+    @property
+    def symbol(self) -> str:
+        """The setup's symbol."""
+        return self.setup.symbol
+
+    @property
+    def direction(self) -> Direction:
+        """The side being traded."""
+        return self.setup.direction
+
+    @property
+    def entry_side(self) -> Side:
+        """What opens."""
+        return Side.BUY if self.direction is Direction.LONG else Side.SELL
+
+    @property
+    def planned(self) -> int:
+        """Shares per entry."""
+        return self.setup.quantity or self.rules.quantity
+
+    @property
+    def held(self) -> int:
+        """Shares held by our own fills."""
+        return self.position.held
+
+    @property
+    def exposure(self) -> int:
+        """Shares that need a stop: held, or seen in the account while our entry is undecided, and never
+        more than the account is known to hold."""
+        known = self.held + self.provisional
+        return known if self.ceiling is None else min(known, self.ceiling)
+
+    @property
+    def is_exposed(self) -> bool:
+        """Whether it counts against the account's open positions."""
+        return self.held != 0 or self.provisional != 0 or self.entry is not None
+
+    @property
+    def slots(self) -> tuple[Order, ...]:
+        """The orders in the three slots."""
+        return tuple(order for order in (self.entry, self.stop, self.exit) if order is not None)
+
+    @property
+    def orders(self) -> tuple[Order, ...]:
+        """Every order of ours today, slots first."""
+        return (*self.slots, *self.phantoms, *self.retired)
+
+    def orient(self, price: int) -> int:
+        """Raw to oriented and back."""
+        return price * self.direction
+
+    def new_key(self, role: Role) -> str:
+        """A name for a new order, unique in the day."""
+        self.orders_made += 1
+        return f"{self.symbol}/{self.orders_made}-{role.value}"
+
+    def touch(self) -> None:
+        """Something about our orders is newer than any book asked for until now."""
+        self.newest_seq = self.account.seq
+
+    def want_books(self) -> None:
+        """A question has come up that only a read asked for from now on can answer."""
+        self.want_seq = self.account.seq
+
+    def wake(self, at_ns: int) -> None:
+        """Ask for a TimerDue (and with it the newest price) at this time."""
+        self.wake_ns = min(self.wake_ns, at_ns)
+
+    def leave(self, reason: ExitReason) -> None:
+        """Decide to get out; the first reason stands."""
+        if self.leaving is None:
+            self.leaving = reason
+            self.exit_tries = 0
+
+    def freeze(self, why: str) -> None:
+        """No new risk until a person or a proof ends it; protection and exits go on."""
+        if self.frozen is None:
+            self.frozen = why
+            self.say(Severity.ALARM, "frozen", f"{self.symbol} is frozen: {why}")
+
+    def say(self, severity: Severity, code: str, text: str) -> None:
+        """Tell the log or a person about this symbol."""
+        self.account.say(self.symbol, severity, code, text)
+
+    @property
+    def is_waiting_for_evidence(self) -> bool:
+        """Whether the books should be read every second for this symbol."""
+        if self.stops_gone > 1 and self.held:
+            return True
+        if self.touched_ns is not None and self.stop is not None:
+            return True
+        if not self.account.is_stream_up and self.entry is not None and self.is_entry_touched:
+            return True
+        return any(order.is_unsettled or order.is_bound_by_books for order in (*self.slots, *self.phantoms))
+
+    @property
+    def is_idle(self) -> bool:
+        """Nothing held, nothing outstanding, nothing armed."""
+        return not (self.held or self.provisional or self.slots or self.armed_ns is not None)
+
+    @property
+    def is_entry_touched(self) -> bool:
+        """Whether the newest print known lies at or beyond the working entry's trigger."""
+        return self.last is not None and self.orient(self.last) >= self.strategy.entry
+
+    def retire(self, order: Order) -> None:
+        """Move an ended order out of its slot; late evidence will still find it.
+
+        One concluded absent stays a phantom for the day: should it appear, it is cancelled on sight.
+        """
+        if self.entry is order:
+            self.entry = None
+        elif self.stop is order:
+            self.stop = None
+            self.touched_ns = None
+        elif self.exit is order:
+            self.exit = None
+        self.phantoms = [other for other in self.phantoms if other is not order]
+        (self.phantoms if order.state is OrderState.ABSENT else self.retired).append(order)
+
+
+def is_unsent(order: Order) -> bool:
+    """Whether no broker id is known and an answer may still bring one."""
+    return order.order_id is None and order.state in (OrderState.IN_FLIGHT, OrderState.UNDECIDED)

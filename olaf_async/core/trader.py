@@ -1,0 +1,254 @@
+"""One symbol's life: an event changes what is known, then the three slots are brought to what is wanted.
+
+Owns the order of things within one step: evidence first, then ended orders leave their slots, then what
+is wanted is asked for, marked in flight in the same breath, then the invariants are checked. Wishes are
+derived from the facts each time, not remembered, so a lost or doubled event changes nothing.
+
+Must never: wait, look at a clock, or know of another symbol.
+"""
+
+from olaf_async.core import calls, entries, evidence, exits, invariants, protection, reconcile
+from olaf_async.core.account import Account
+from olaf_async.core.guards import STANDARD, Guards
+from olaf_async.core.market import Guard, guard_of
+from olaf_async.core.rules import NEVER_NS
+from olaf_async.core.state import SymbolState
+from olaf_async.domain.events import BarClosed, OrderAnswered, OrderRow, PriceTouched, QuoteRead, TimerDue
+from olaf_async.domain.intents import ReportTrade, Severity
+from olaf_async.domain.order import OrderState, Role
+from olaf_async.domain.position import Position
+from olaf_async.domain.price import Paise
+from olaf_async.domain.session import Session
+from olaf_async.domain.setup import Setup
+from olaf_async.domain.trade import ExitReason, Trade
+from olaf_async.strategies.protocol import Strategy
+
+_ENDED = {Role.ENTRY: entries.ended, Role.STOP: protection.ended, Role.EXIT: exits.ended}
+
+
+class Trader:
+    """Trades one setup for one day."""
+
+    def __init__(
+        self,
+        setup: Setup,
+        session: Session,
+        strategy: Strategy,
+        account: Account,
+        guards: Guards = STANDARD,
+        check: invariants.Check = invariants.check,
+    ) -> None:
+        self.state = SymbolState(setup, session, strategy, account)
+        self._guards = guards
+        self._check = check
+        self._step(session.open_ns)
+
+    # --- events -----------------------------------------------------------------------------------
+
+    def price_touched(self, event: PriceTouched) -> None:
+        """A print at or beyond the guard."""
+        self._price(event.price, event.at_ns, event.at_ns)
+        protection.consider(self.state, event.price, event.at_ns)
+        entries.consider(self.state, self._guards, event.price, event.at_ns)
+        self._step(event.at_ns)
+
+    def bar_closed(self, event: BarClosed) -> None:
+        """A bar of the strategy's span has ended: the stop may rise."""
+        protection.trail(self.state, self._guards, event.bar)
+        self._step(event.at_ns)
+
+    def timer_due(self, event: TimerDue) -> None:
+        """The time that was asked for."""
+        if event.last is not None:
+            self._price(event.last, event.last_ns, event.at_ns)
+        self.state.priced_ns = event.at_ns
+        if event.at_ns >= self.state.session.exit_ns:
+            self.state.is_done = True
+            self.state.leave(ExitReason.SESSION_END)
+        self._step(event.at_ns)
+
+    def quote_read(self, event: QuoteRead) -> None:
+        """The answer to a question for a fresh price."""
+        if event.price is not None:
+            self._price(event.price, event.at_ns, event.at_ns)
+        self._step(event.at_ns)
+
+    def answered(self, event: OrderAnswered) -> None:
+        """The answer to a request."""
+        evidence.answered(self.state, self._guards, event)
+        self._step(event.at_ns)
+
+    def framed(self, row: OrderRow, now_ns: int) -> None:
+        """A frame of the order-update stream."""
+        evidence.frame(self.state, row, now_ns)
+        self._step(now_ns)
+
+    def books_read(self, books: reconcile.SymbolBooks, now_ns: int) -> None:
+        """This symbol's part of a read of the books."""
+        if (
+            books.is_empty
+            and not self.state.orders
+            and self._guards.is_read_current(self.state, books.asked_seq)
+        ):
+            self.state.books_seq = max(self.state.books_seq, books.asked_seq)
+            self.state.account_net = 0
+            return
+        reconcile.absorb(self.state, self._guards, books, now_ns)
+        self._step(now_ns)
+
+    def must_leave(self, reason: ExitReason, now_ns: int) -> None:
+        """Get out and stay out."""
+        self.state.is_done = True
+        self.state.leave(reason)
+        self._step(now_ns)
+
+    def look_again(self, now_ns: int) -> None:
+        """Something about the account has changed."""
+        self._step(now_ns)
+
+    def freeze(self, why: str) -> None:
+        """A person is needed; nothing new is risked."""
+        self.state.freeze(why)
+
+    # --- one step ---------------------------------------------------------------------------------
+
+    def _price(self, price: Paise, print_ns: int, now_ns: int) -> None:
+        self.state.last, self.state.last_ns, self.state.priced_ns = price, print_ns, now_ns
+
+    def _step(self, now_ns: int) -> None:
+        state = self.state
+        state.wake_ns = NEVER_NS
+        self._clear_ended(now_ns)
+        if state.held > state.planned:
+            self._sell_excess()
+        if state.leaving is None:
+            entries.pursue(state, self._guards, now_ns)
+            protection.pursue(state, self._guards, now_ns)
+        if state.leaving is not None:
+            exits.pursue(state, self._guards, now_ns)
+        for phantom in state.phantoms:
+            calls.cancel(state, phantom, now_ns)
+        protection.measure(state, now_ns)
+        self._finish(now_ns)
+        if state.leaving is None and not (state.is_done and state.is_idle):
+            state.wake(state.session.exit_ns)
+        state.account.exposed[state.symbol] = state.is_exposed
+        self.guard = self._guard_now(now_ns)
+        self._check(state)
+
+    def _clear_ended(self, now_ns: int) -> None:
+        state = self.state
+        for order in state.slots:
+            if self._guards.may_forget(order):
+                state.retire(order)
+                _ENDED[order.role](state, order, now_ns)
+        for phantom in tuple(state.phantoms):
+            if not phantom.is_outstanding and phantom.state is not OrderState.ABSENT:
+                state.retire(phantom)
+
+    def _sell_excess(self) -> None:
+        """Two orders filled where one was meant: hold neither."""
+        state = self.state
+        state.freeze(f"{state.held} shares are held where {state.planned} were planned")
+        state.leave(ExitReason.RISK)
+
+    def _finish(self, now_ns: int) -> None:
+        """A position that is flat, with nothing left that could change it, is a trade."""
+        state = self.state
+        if state.held or state.provisional or state.slots:
+            return
+        if state.position.entered:
+            self._report()
+        elif state.position.exit_value:
+            self._settle_oversold()
+        state.is_done |= state.leaving not in (None, ExitReason.STOP, ExitReason.TARGET)
+        state.leaving = None
+        if state.armed_ns is None and now_ns >= state.strategy.arming(state.is_after_exit).until_ns:
+            state.is_done = True
+
+    def _report(self) -> None:
+        state = self.state
+        position = state.position
+        state.account.out.append(ReportTrade(self._trade(position)))
+        gross = (position.exit_value - position.entry_value) * state.direction
+        state.account.realised += gross
+        state.is_after_exit = True
+        self._start_afresh()
+
+    def _settle_oversold(self) -> None:
+        """Shares sold after the trade was over have been bought back; what that cost is part of the day."""
+        state = self.state
+        cost = state.position.exit_value * state.direction
+        state.account.realised += cost
+        state.say(
+            Severity.WARNING,
+            "bought_back",
+            f"{state.symbol}: shares sold twice are bought back: {cost} paise",
+        )
+        self._start_afresh()
+
+    def _start_afresh(self) -> None:
+        state = self.state
+        state.position = Position()
+        state.initial_level = state.stop_level = state.target_level = state.touched_ns = None
+        state.stop_rejections = state.stop_refusals = state.stops_gone = state.exit_tries = 0
+        state.unprotected_ns = 0
+        state.has_alarmed_unprotected = False
+        state.ceiling = None
+        state.armed_ns = None
+        state.want_books()
+
+    def _trade(self, position: Position) -> Trade:
+        state = self.state
+        assert state.initial_level is not None and state.stop_level is not None, "a position has levels"
+        return Trade(
+            symbol=state.symbol,
+            day=state.session.day,
+            attempt=state.attempts,
+            direction=state.direction,
+            quantity=position.entered,
+            entry_ns=position.entry_ns,
+            entry_value=position.entry_value,
+            exit_ns=position.exit_ns,
+            exit_value=position.exit_value,
+            reason=self._reason(position),
+            initial_stop=state.orient(state.initial_level),
+            final_stop=state.orient(state.stop_level),
+            unprotected_ns=state.unprotected_ns,
+        )
+
+    def _reason(self, position: Position) -> ExitReason:
+        """What actually closed it: a stop that filled on the way out is a stop."""
+        state = self.state
+        if position.taken:
+            return ExitReason.OPERATOR
+        closing = [o for o in state.retired if o.role is not Role.ENTRY and o.filled]
+        if closing and closing[-1].role is Role.STOP:
+            return ExitReason.STOP
+        return state.leaving or ExitReason.STOP
+
+    # --- what the shell asks ----------------------------------------------------------------------
+
+    def _guard_now(self, now_ns: int) -> Guard:
+        """The raw prices and the time at which something could change."""
+        state = self.state
+        low: int | None = None
+        high: int | None = None
+        if state.exposure > 0:
+            low = protection.watched_level(state)
+            high = state.target_level if state.leaving is None else None
+        elif state.entry is not None:
+            if not state.account.is_stream_up and not state.is_entry_touched:
+                high = state.strategy.entry
+        elif state.is_idle and not state.is_done:
+            low = self._watch_for_trigger(now_ns)
+        is_holding = state.exposure > 0 and state.leaving is None
+        return guard_of(state.direction, low, high, state.wake_ns, is_holding)
+
+    def _watch_for_trigger(self, now_ns: int) -> int | None:
+        arming = self.state.strategy.arming(self.state.is_after_exit)
+        if now_ns < arming.from_ns:
+            self.state.wake(arming.from_ns)
+            return None
+        self.state.wake(arming.until_ns)
+        return arming.level
