@@ -51,7 +51,7 @@ class _Bar(NamedTuple):
 
 
 def limit_room(trigger: int, pct: Fraction, tick: int) -> int:
-    """Paise from a stop order's trigger to its limit: outward to the tick, then back inside the exchange cap."""
+    """Paise from a stop order's trigger to its limit: outward to the tick, then inside the exchange cap."""
     wanted = -(-(abs(trigger) * pct / 100) // tick) * tick
     cap = 3 * abs(trigger) // 100 if abs(trigger) > 5000 else 150
     return min(wanted, cap // tick * tick)

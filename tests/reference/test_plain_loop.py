@@ -1,9 +1,9 @@
 """The reference itself, on small days whose trades were worked out by hand from the written rules.
 
 The setup throughout: entry 100.00, trigger 99.50, tick 0.05, true range 4.00. So the initial stop lies 2.00
-below the fill; the entry's limit is 103.00 (2.99 % is 102.99, outward to the tick 103.00, the 3 % cap is 103.00
-too); and a stop at 98.00 has its limit at 95.10 (2.99 % gives 95.0698, outward 95.05, back inside the 3 % cap
-of 95.06). A bar of a single print closes where it opened, so it is green.
+below the fill. The entry's limit is 103.00: 2.99 % is 102.99, outward to the tick 103.00, and the 3 % cap
+is 103.00 too. A stop at 98.00 has its limit at 95.10: 2.99 % gives 95.0698, outward 95.05, back inside the
+3 % cap of 95.06. A bar of a single print closes where it opened, so it is green.
 """
 
 import ast
@@ -78,6 +78,17 @@ def test_a_jumped_entry_may_be_told_to_rest_and_then_fills_at_its_limit_from_abo
     rows = day("09:16:00 9940", "09:17:00 10305", "09:18:00 10320", "09:19:00 10290", "09:20:00 10280")
     (trade,) = LONG(rows, jumped_entry="rest")
     assert trade[:4] == (at("09:19:00"), 10300, END, 10280)
+
+
+def test_a_jumped_entry_that_rests_fills_when_its_limit_is_just_touched() -> None:
+    (trade,) = LONG(day("09:16:00 9940", "09:17:00 10305", "09:18:00 10300"), jumped_entry="rest")
+    assert trade[:2] == (at("09:18:00"), 10300)
+
+
+def test_the_entry_after_a_jumped_one_is_a_stop_order_again() -> None:
+    rows = day("09:16:00 9940", "09:17:00 10305", "09:32:00 9940", "09:33:00 9960", "09:34:00 10005")
+    (trade,) = LONG(rows, jumped_entry="rest")
+    assert trade[:2] == (at("09:34:00"), 10005)
 
 
 def test_a_jumped_entry_that_rests_is_cancelled_by_the_timeout_all_the_same() -> None:
@@ -163,10 +174,11 @@ def test_with_next_bar_the_bar_of_the_fill_does_not_raise_the_stop() -> None:
 
 
 def test_a_fill_on_the_boundary_belongs_to_the_bar_that_begins_there() -> None:
-    rows = day("09:20:00 9940", "09:29:00 9990", "09:30:00 10000", "09:31:00 9985", "09:46:00 9980")
+    rows = day("09:20:00 9940", "09:29:00 9990", "09:30:00 10000", "09:31:00 10010", "09:46:00 9980")
     (trade,) = LONG(rows, trail_from="next_bar")  # neither 09:15 (before the fill) nor 09:30 (of the fill)
     assert trade.final_stop == 9970  # the 09:45 bar: 99.80 less 0.10
     assert trade[2:5] == (END, 9980, "session_end")
+    assert LONG(rows)[0][2:] == (at("09:46:00"), 9980, "stop", 9800, 9990)
 
 
 def test_a_silent_bar_is_no_bar() -> None:
@@ -316,12 +328,25 @@ def test_a_target_keeps_the_initial_stop_as_its_measure() -> None:
 def test_a_target_exit_still_unfilled_at_the_deadline_is_out_of_scope() -> None:
     with pytest.raises(OutOfScope, match="deadline"):
         LONG(day(*ENTERED, "14:44:59.500000 10400"), take_profit_r=2)
+    with pytest.raises(OutOfScope, match="deadline"):
+        LONG(day(*ENTERED, "14:44:59 10400"), take_profit_r=2)
+    (trade,) = LONG(day(*ENTERED, "14:44:58.999999 10400"), take_profit_r=2)
+    assert trade[2:5] == (at("14:44:59.999999"), 10400, "target")
+
+
+def test_the_stop_does_not_move_once_the_target_exit_is_sent() -> None:
+    rows = day(*ENTERED, "09:44:59.500000 10400", "09:45:00.200000 10390")
+    (trade,) = LONG(rows, take_profit_r=2)
+    assert trade[2:] == (at("09:45:00.200000"), 10390, "target", 9800, 9800)
 
 
 def test_after_a_target_only_a_new_undercut_rearms() -> None:
     rows = day(*ENTERED, "09:18:00 10400", "09:18:01 10390", "09:20:00 9955", "09:21:00 10000")
     assert len(LONG(rows, take_profit_r=2)) == 1
     assert len(LONG(rows, take_profit_r=2, reentry="immediate")) == 2
+    quick = day(*ENTERED, "09:18:00 10400", "09:18:00.5 10390", "09:20:00 9955", "09:21:00 10000")
+    assert len(LONG(quick, take_profit_r=2)) == 1
+    assert len(LONG(quick, take_profit_r=2, reentry="immediate")) == 2
 
 
 def test_immediate_reentry_needs_a_later_print_strictly_below_the_entry() -> None:
@@ -408,5 +433,5 @@ def test_the_reference_shares_no_code_with_the_engine() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
                 assert {alias.name.split(".")[0] for alias in node.names} <= allowed, path.name
-            elif isinstance(node, ast.ImportFrom) and node.level == 0:
-                assert (node.module or "").split(".")[0] in allowed, path.name
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 1 or (node.module or "").split(".")[0] in allowed, path.name
