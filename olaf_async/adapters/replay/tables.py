@@ -136,14 +136,14 @@ def _load_csv(path: Path, wanted: Sequence[str]) -> Table:
         table = arrow_csv.read_csv(
             pa.BufferReader(data),
             read_options=arrow_csv.ReadOptions(use_threads=False),
+            parse_options=arrow_csv.ParseOptions(newlines_in_values=True),
             convert_options=arrow_csv.ConvertOptions(
                 include_columns=list(wanted), column_types=dict.fromkeys(wanted, pa.string())
             ),
         )
     except pa.ArrowInvalid:
-        raise _ragged(path, data) or ConfigError(
-            f"{path}: is not CSV in UTF-8 with one row a line; {ADVICE}"
-        ) from None
+        _refuse_ragged(path, data)
+        raise
     return Table(path, {name: table[name] for name in wanted}, table.num_rows)
 
 
@@ -158,15 +158,14 @@ def _records(data: bytes) -> Iterator[tuple[int, list[str]]]:
     return ((reader.line_num, record) for record in reader if record)
 
 
-def _ragged(path: Path, data: bytes) -> ConfigError | None:
-    """Name the first row whose number of cells is not the header's."""
+def _refuse_ragged(path: Path, data: bytes) -> None:
+    """Name the first row whose number of cells is not the header's, if that is what is wrong."""
     width = 0
     for index, (line, record) in enumerate(_records(data)):
         width = width or len(record)
         if len(record) != width:
             problem = f"has {len(record)} cells where the header has {width}"
-            return ConfigError(f"{path}: row {index} (line {line}): {problem}; {ADVICE}")
-    return None
+            raise ConfigError(f"{path}: row {index} (line {line}): {problem}; {ADVICE}")
 
 
 def _check_header(path: Path, header: Iterable[str], wanted: Sequence[str]) -> None:
@@ -185,5 +184,5 @@ def _check_header(path: Path, header: Iterable[str], wanted: Sequence[str]) -> N
 
 
 def _nearest(name: str, present: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, present, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(name, present, n=1)
     return f" (nearest: {close[0]!r})" if close else ""
