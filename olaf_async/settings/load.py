@@ -42,7 +42,7 @@ _WORDS = {
     "too_short": "must not be empty",
 }
 _SUBJECT = re.compile(r"^(Input|Decimal input) should ")
-_CREDENTIALS = re.compile(r"//[^/@]*@")
+_CREDENTIALS = re.compile(r"//.*@")
 
 
 class FlagError(ConfigError):
@@ -168,7 +168,10 @@ def _read_toml(path: Path) -> dict[str, object]:
     try:
         return tomllib.loads(text, parse_float=_exact)
     except (ValueError, RecursionError) as error:  # also a whole number of more digits than Python reads
-        raise ConfigError(f"{path}: is not TOML: {error}; mend it there (texts need quotes)") from None
+        *before, last = text.split("\n")
+        end = f"at the end, line {len(before) + 1}, column {len(last) + 1}"
+        what = str(error).replace("at end of document", end)
+        raise ConfigError(f"{path}: is not TOML: {what}; mend it there (texts need quotes)") from None
 
 
 def _exact(number: str) -> Decimal | str:

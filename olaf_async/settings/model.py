@@ -94,13 +94,15 @@ def _zone_name(value: str) -> str:
 def _root(value: str, *schemes: str) -> str:
     try:
         parts = urlsplit(value)
-        complete = parts.scheme in schemes and parts.hostname and parts.port != 0
+        has_user = parts.username is not None
+        is_root = parts.scheme in schemes and parts.hostname and parts.port != 0
+        is_root = is_root and not parts.query and not parts.fragment
     except ValueError:  # a port past 65535, half an IPv6 address
-        complete = False
-    if not complete or parts.query or parts.fragment:
-        raise SettingProblem(f'must be an address such as "{schemes[0]}://127.0.0.1:5000"')
-    if parts.username is not None:
+        has_user = is_root = False
+    if has_user:
         raise SettingProblem("must not carry a user name or password")
+    if not is_root:
+        raise SettingProblem(f'must be an address such as "{schemes[0]}://127.0.0.1:5000"')
     return value.rstrip("/")
 
 
