@@ -201,7 +201,7 @@ class Engine:
     def _marked(self, event: Marked) -> None:
         prices = dict(event.prices)
         open_loss = sum(self._open_profit(name, price) for name, price in prices.items())
-        if self.account.mark(open_loss):
+        if self.account.mark(open_loss, event.at_ns):
             self.account.say(
                 None,
                 Severity.ALARM,
@@ -365,14 +365,14 @@ class Engine:
             case CancelOrder():
                 return order.state is OrderState.CANCELLING
 
-    def mark_due_ns(self, now_ns: int) -> int:
-        """When the open positions are next to be valued: at once after a trade, else on the whole second."""
+    def mark_due_ns(self) -> int:
+        """When the open positions are next to be valued: at once after a trade, else once a second."""
         account = self.account
         if account.rules.max_daily_loss is None or account.is_loss_latched:
             return NEVER_NS
         if account.realised != account.marked_realised:
-            return now_ns
-        return (now_ns // SECOND_NS + 1) * SECOND_NS if self.held_symbols else NEVER_NS
+            return account.marked_ns
+        return account.marked_ns + SECOND_NS if self.held_symbols else NEVER_NS
 
     def guard(self, symbol: str) -> Guard:
         """What would wake the core for this symbol."""

@@ -23,6 +23,7 @@ def fingerprint(engine: Engine) -> str:
         account.is_mode_foreign,
         account.realised,
         account.marked_realised,
+        account.marked_ns,
         account.open_loss,
         tuple(account.sends),
         tuple(account.seen_ids),

@@ -7,7 +7,6 @@ the guard's time has come.
 
 from dataclasses import dataclass
 
-from olaf_async.core.rules import NEVER_NS
 from olaf_async.domain.bar import Bar
 from olaf_async.domain.events import BarClosed, PriceTouched, TimerDue
 from olaf_async.domain.price import Paise
@@ -69,7 +68,7 @@ class SymbolMarket:
         self._low: Paise = NO_HIGH
 
     def take(self, price: Paise, at_ns: int) -> PriceTouched | None:
-        """Take in one print; the caller has asked ``due_before`` first. Time that steps back stands still.
+        """Take in one print, after whatever was due before it. Time that steps back stands still.
 
         Prints outside the session are ignored.
         """
@@ -89,26 +88,22 @@ class SymbolMarket:
 
     def next_due_ns(self) -> int:
         """When the core next wants to be asked whatever the price does."""
-        if self.guard.wants_bars and self._open is not None:
-            return min(self.guard.due_ns, self._end_ns)
-        return self.guard.due_ns
+        return min(self.guard.due_ns, self._end_ns) if self.guard.wants_bars else self.guard.due_ns
 
-    def pop_due(self, now_ns: int) -> BarClosed | TimerDue | None:
-        """The one thing that is due now, bar closes first; set the new guard before asking again.
+    def pop_bar(self, now_ns: int) -> BarClosed | None:
+        """The bar that has ended, if it is wanted; comes before any timer of the same instant."""
+        if not self.guard.wants_bars or self._end_ns > now_ns:
+            return None
+        if self._open is None:
+            self._roll(now_ns)
+            return None
+        return BarClosed(self.symbol, self._end_ns, self._close_bar())
 
-        A bar's close is stamped with its end, a timer with the time it was due.
-        """
-        if (
-            self.guard.wants_bars
-            and self._open is not None
-            and self._end_ns <= min(now_ns, self.guard.due_ns)
-        ):
-            at_ns = self._end_ns
-            bar = self._close_bar()
-            return BarClosed(self.symbol, at_ns, bar)
-        if self.guard.due_ns <= now_ns:
-            return TimerDue(self.symbol, now_ns, self.last, self.last_ns)
-        return None
+    def pop_timer(self, now_ns: int) -> TimerDue | None:
+        """The guard's time, if it has come; set the new guard before asking again."""
+        if self.guard.due_ns > now_ns:
+            return None
+        return TimerDue(self.symbol, now_ns, self.last, self.last_ns)
 
     def _close_bar(self) -> Bar:
         assert self._open is not None and self.last is not None
@@ -122,8 +117,3 @@ class SymbolMarket:
         start_ns = self._session.open_ns
         self._end_ns = start_ns + ((at_ns - start_ns) // self._bar_ns + 1) * self._bar_ns
         self._open, self._high, self._low = None, NO_LOW, NO_HIGH
-
-
-def is_silent(guard: Guard) -> bool:
-    """Whether nothing but evidence can wake the core again for this symbol."""
-    return guard.low == NO_LOW and guard.high == NO_HIGH and guard.due_ns == NEVER_NS and not guard.wants_bars

@@ -34,6 +34,7 @@ class SymbolState:
     phantoms: list[Order] = field(default_factory=list)
     retired: list[Order] = field(default_factory=list)
     orders_made: int = 0
+    retired_before: int = 0
 
     # the entry
     armed_ns: int | None = None

@@ -13,9 +13,10 @@ from olaf_async.core.guards import STANDARD, Guards
 from olaf_async.core.market import Guard, guard_of
 from olaf_async.core.rules import NEVER_NS
 from olaf_async.core.state import SymbolState
+from olaf_async.domain.charges import ExecutedOrder
 from olaf_async.domain.events import BarClosed, OrderAnswered, OrderRow, PriceTouched, QuoteRead, TimerDue
 from olaf_async.domain.intents import ReportTrade, Severity
-from olaf_async.domain.order import OrderState, Role
+from olaf_async.domain.order import Order, OrderState, Role, Side
 from olaf_async.domain.position import Position
 from olaf_async.domain.price import Paise
 from olaf_async.domain.session import Session
@@ -190,6 +191,7 @@ class Trader:
     def _start_afresh(self) -> None:
         state = self.state
         state.position = Position()
+        state.retired_before = len(state.retired)
         state.initial_level = state.stop_level = state.target_level = state.touched_ns = None
         state.stop_rejections = state.stop_refusals = state.stops_gone = state.exit_tries = 0
         state.unprotected_ns = 0
@@ -215,14 +217,21 @@ class Trader:
             initial_stop=state.orient(state.initial_level),
             final_stop=state.orient(state.stop_level),
             unprotected_ns=state.unprotected_ns,
+            executed=tuple(
+                ExecutedOrder(is_buy=order.side is Side.BUY, value=order.value) for order in self._executed()
+            ),
         )
+
+    def _executed(self) -> list[Order]:
+        """The orders of this trade that filled, in the order they ended."""
+        return [order for order in self.state.retired[self.state.retired_before :] if order.filled]
 
     def _reason(self, position: Position) -> ExitReason:
         """What actually closed it: a stop that filled on the way out is a stop."""
         state = self.state
         if position.taken:
             return ExitReason.OPERATOR
-        closing = [o for o in state.retired if o.role is not Role.ENTRY and o.filled]
+        closing = [order for order in self._executed() if order.role is not Role.ENTRY]
         if closing and closing[-1].role is Role.STOP:
             return ExitReason.STOP
         return state.leaving or ExitReason.STOP

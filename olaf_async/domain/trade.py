@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import Enum
 
+from olaf_async.domain.charges import ExecutedOrder
 from olaf_async.domain.price import Paise
 from olaf_async.domain.setup import Direction
 
@@ -21,7 +22,10 @@ class ExitReason(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Trade:
-    """A closed position. Values are price times shares in paise; stops are prices in paise."""
+    """A closed position. Values are price times shares in paise; stops are prices in paise.
+
+    ``executed`` are the orders that made it, each once however many fills it took: charges go by order.
+    """
 
     symbol: str
     day: date
@@ -36,7 +40,7 @@ class Trade:
     initial_stop: Paise
     final_stop: Paise
     unprotected_ns: int
-    order_ids: tuple[str, ...] = ()
+    executed: tuple[ExecutedOrder, ...] = ()
 
     @property
     def gross(self) -> Paise:
