@@ -53,6 +53,8 @@ class ScanRules:
             raise ConfigError("strategy.close_pos_max must be below strategy.open_pos_min")
         if self.exchange != "NSE" and self.tick_size is None:
             raise ConfigError(f"the tick sizes of {self.exchange} are not known here; give --tick-size")
+        if self.tick_size is not None and self.tick_size <= 0:
+            raise ConfigError("--tick-size must be greater than zero")
 
 
 class Drop(StrEnum):
