@@ -28,13 +28,13 @@ needs_data = pytest.mark.skipif(
     not DATA.is_dir(), reason="the recorded market data, which may not be shipped, is not here"
 )
 
-IST = ZoneInfo("Asia/Kolkata")
+INDIA = ZoneInfo("Asia/Kolkata")
 NEW_YORK = ZoneInfo("America/New_York")
 DAY = date(2021, 6, 11)
 S = 1_000_000_000
 
 
-def ns(text: str, tz: ZoneInfo = IST) -> int:
+def ns(text: str, tz: ZoneInfo = INDIA) -> int:
     moment = datetime.fromisoformat(text)
     moment = moment if moment.tzinfo else moment.replace(tzinfo=tz)
     return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * 1000
@@ -59,7 +59,7 @@ def put_parquet(folder: Path, name: str, **columns: "pa.Array") -> Path:
     return path
 
 
-def ticks(folder: Path, content: str, tz: ZoneInfo = IST) -> PriceColumns:
+def ticks(folder: Path, content: str, tz: ZoneInfo = INDIA) -> PriceColumns:
     put(folder, f"SBIN/{DAY}.csv", content)
     columns = TickFolder(folder, tz).read("SBIN", DAY)
     assert columns is not None
@@ -68,12 +68,12 @@ def ticks(folder: Path, content: str, tz: ZoneInfo = IST) -> PriceColumns:
 
 def parquet_ticks(folder: Path, **columns: "pa.Array") -> PriceColumns:
     put_parquet(folder, f"SBIN/{DAY}.parquet", **columns)
-    read = TickFolder(folder, IST).read("SBIN", DAY)
+    read = TickFolder(folder, INDIA).read("SBIN", DAY)
     assert read is not None
     return read
 
 
-def bars(folder: Path, *rows: str, span_s: float | None = None, tz: ZoneInfo = IST) -> BarFolder:
+def bars(folder: Path, *rows: str, span_s: float | None = None, tz: ZoneInfo = INDIA) -> BarFolder:
     put(folder, "SBIN.csv", "\n".join(["ts,open,high,low,close,volume", *rows]) + "\n")
     return BarFolder(folder, tz, span_s)
 
@@ -102,7 +102,7 @@ def test_csv_gzip_and_parquet_of_the_same_ticks_read_the_same(tmp_path: Path) ->
     put(tmp_path, "B/2021-06-11.csv.gz", text)
     clock = pa.array([time(9, 15), time(9, 15, 2)], pa.time64("us"))
     put_parquet(tmp_path, "C/2021-06-11.parquet", t=clock, ltp=pa.array([36105, 36110], pa.int64()))
-    folder = TickFolder(tmp_path, IST)
+    folder = TickFolder(tmp_path, INDIA)
     read = [folder.read(symbol, DAY) for symbol in folder.symbols()]
     assert [(each.t_ns.tolist(), each.price.tolist()) for each in read if each] == [
         (at("09:15:00", "09:15:02"), [36105, 36110])
@@ -173,7 +173,7 @@ def test_a_file_with_a_header_alone_has_no_prices(tmp_path: Path) -> None:
 
 def test_what_there_is_no_file_of_is_none(tmp_path: Path) -> None:
     put(tmp_path, "SBIN/2021-06-11.csv", "t,ltp\n")
-    folder: PriceFolder = TickFolder(tmp_path, IST)
+    folder: PriceFolder = TickFolder(tmp_path, INDIA)
     assert folder.read("SBIN", date(2021, 6, 14)) is None
     assert folder.read("../SBIN", DAY) is None
     assert folder.days("TCS") == ()
@@ -183,13 +183,13 @@ def test_symbols_are_folder_names_as_the_exchange_writes_them(tmp_path: Path) ->
     for symbol in ("M&M", "BAJAJ-AUTO", "J.csv", ".hidden"):
         put(tmp_path, f"{symbol}/2021-06-11.csv", "t,ltp\n")
     put(tmp_path, "README.md", "not a symbol")
-    assert TickFolder(tmp_path, IST).symbols() == ("BAJAJ-AUTO", "J.csv", "M&M")
+    assert TickFolder(tmp_path, INDIA).symbols() == ("BAJAJ-AUTO", "J.csv", "M&M")
 
 
 def test_days_are_sorted_and_other_files_are_ignored(tmp_path: Path) -> None:
     for name in ("2021-06-14.csv.gz", "2021-06-11.csv", "notes.txt", ".2021-06-15.csv", "2021-06-16.csv.bak"):
         put(tmp_path, f"SBIN/{name}", "t,ltp\n")
-    assert TickFolder(tmp_path, IST).days("SBIN") == (DAY, date(2021, 6, 14))
+    assert TickFolder(tmp_path, INDIA).days("SBIN") == (DAY, date(2021, 6, 14))
 
 
 def test_the_arrays_cannot_be_written_to(tmp_path: Path) -> None:
@@ -274,7 +274,7 @@ def test_a_file_that_is_not_such_a_table_is_refused(
 ) -> None:
     put(tmp_path, "SBIN/2021-06-11.csv", content)
     with pytest.raises(ConfigError, match=rf"2021-06-11\.csv: {problem}"):
-        TickFolder(tmp_path, IST).read("SBIN", DAY)
+        TickFolder(tmp_path, INDIA).read("SBIN", DAY)
 
 
 def test_a_byte_order_mark_crlf_and_extra_columns_in_any_order_are_no_fault(tmp_path: Path) -> None:
@@ -298,25 +298,25 @@ def test_a_damaged_file_is_refused_and_named(tmp_path: Path, name: str, cut: int
         path = put_parquet(tmp_path, f"SBIN/{name}", t=pa.array(["09:15:00"]), ltp=pa.array([1]))
     path.write_bytes(path.read_bytes()[:cut])
     with pytest.raises(ConfigError, match=re.escape(name)):
-        TickFolder(tmp_path, IST).read("SBIN", DAY)
+        TickFolder(tmp_path, INDIA).read("SBIN", DAY)
 
 
 def test_two_files_for_one_day_are_refused(tmp_path: Path) -> None:
     for name in ("2021-06-11.csv", "2021-06-11.csv.gz"):
         put(tmp_path, f"SBIN/{name}", "t,ltp\n")
     with pytest.raises(ConfigError, match=r"2021-06-11\.csv and 2021-06-11\.csv\.gz stand for the same data"):
-        TickFolder(tmp_path, IST).read("SBIN", DAY)
+        TickFolder(tmp_path, INDIA).read("SBIN", DAY)
 
 
 @pytest.mark.parametrize("name", ["11-06-2021.csv", "20210611.csv", "2021-06-31.csv.gz", "ticks.parquet"])
 def test_a_tick_file_whose_name_is_no_day_is_refused(tmp_path: Path, name: str) -> None:
     put(tmp_path, f"SBIN/{name}", "t,ltp\n")
     with pytest.raises(ConfigError, match=rf"{re.escape(name)}: its name is not a day"):
-        TickFolder(tmp_path, IST).days("SBIN")
+        TickFolder(tmp_path, INDIA).days("SBIN")
 
 
 def test_a_folder_that_is_missing_or_holds_nothing_is_refused(tmp_path: Path) -> None:
-    for make in (lambda p: TickFolder(p, IST), lambda p: BarFolder(p, IST), DailyFolder):
+    for make in (lambda p: TickFolder(p, INDIA), lambda p: BarFolder(p, INDIA), DailyFolder):
         with pytest.raises(ConfigError, match="nowhere: cannot be listed"):
             make(tmp_path / "nowhere")
         with pytest.raises(ConfigError, match="holds no <SYMBOL>"):
@@ -327,7 +327,7 @@ def test_skip_bad_goes_on_without_the_file_and_says_so_once(tmp_path: Path) -> N
     put(tmp_path, "SBIN/2021-06-11.csv", "t,ltp\n09:15:00,x\n")
     put(tmp_path, "SBIN/2021-06-14.csv", "t,ltp\n09:15:00,5\n")
     put(tmp_path, "SBIN/spare.csv", "t,ltp\n09:15:00,5\n")
-    folder = TickFolder(tmp_path, IST, skip_bad=True)
+    folder = TickFolder(tmp_path, INDIA, skip_bad=True)
     assert folder.days("SBIN") == (DAY, date(2021, 6, 14))
     assert folder.read("SBIN", DAY) is None
     assert folder.read("SBIN", DAY) is None
@@ -399,8 +399,8 @@ LOCAL = [datetime(2021, 6, 11, 9, 15), datetime(2021, 6, 11, 9, 15, 1)]  # noqa:
         pa.array([time(9, 15), time(9, 15, 1)], pa.time64("ns")),
         pa.array(LOCAL, pa.timestamp("s")),
         pa.array(LOCAL, pa.timestamp("ns")),
-        pa.array([each.replace(tzinfo=IST) for each in LOCAL], pa.timestamp("us", "UTC")),
-        pa.array([each.replace(tzinfo=IST) for each in LOCAL], pa.timestamp("ms", "Asia/Kolkata")),
+        pa.array([each.replace(tzinfo=INDIA) for each in LOCAL], pa.timestamp("us", "UTC")),
+        pa.array([each.replace(tzinfo=INDIA) for each in LOCAL], pa.timestamp("ms", "Asia/Kolkata")),
     ],
     ids=lambda column: str(column.type),
 )
@@ -542,7 +542,7 @@ def test_a_bar_that_is_none_is_refused_with_file_row_and_column(
 def test_bars_without_their_columns_are_refused_naming_each(tmp_path: Path) -> None:
     put(tmp_path, "SBIN.csv", "time,open,high,low,close\n")
     with pytest.raises(ConfigError, match=r"SBIN\.csv: column ts.*, volume.* is missing"):
-        BarFolder(tmp_path, IST).read("SBIN", DAY)
+        BarFolder(tmp_path, INDIA).read("SBIN", DAY)
 
 
 def test_a_bar_file_with_a_header_alone_has_no_days(tmp_path: Path) -> None:
@@ -552,7 +552,7 @@ def test_a_bar_file_with_a_header_alone_has_no_days(tmp_path: Path) -> None:
 def test_symbols_of_bars_are_file_names_less_the_known_endings(tmp_path: Path) -> None:
     for name in ("M&M.csv", "BAJAJ-AUTO.csv.gz", "A.B.parquet", "notes.txt", "X.gz", ".Y.csv"):
         put(tmp_path, name, "")
-    assert BarFolder(tmp_path, IST).symbols() == ("A.B", "BAJAJ-AUTO", "M&M")
+    assert BarFolder(tmp_path, INDIA).symbols() == ("A.B", "BAJAJ-AUTO", "M&M")
     assert DailyFolder(tmp_path).symbols() == ("A.B", "BAJAJ-AUTO", "M&M")
 
 
@@ -561,7 +561,7 @@ def test_skip_bad_leaves_bar_and_daily_files_out_and_says_so(tmp_path: Path) -> 
     put(tmp_path, "BAD.csv", "date,ts,open,high,low,close,volume\n,,1,1,1,1,0\n")
     for name in ("TWICE.csv", "TWICE.csv.gz"):
         put(tmp_path, name, "")
-    bar_folder = BarFolder(tmp_path, IST, 60, skip_bad=True)
+    bar_folder = BarFolder(tmp_path, INDIA, 60, skip_bad=True)
     daily_folder = DailyFolder(tmp_path, skip_bad=True)
     assert bar_folder.symbols() == daily_folder.symbols() == ("BAD", "GOOD")
     assert [bar_folder.days(symbol) for symbol in bar_folder.symbols()] == [(), (DAY,)]
@@ -688,7 +688,7 @@ def test_the_fast_way_reads_a_text_as_the_rule_for_one_cell_does(text: str, has_
 
 
 moments = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1))  # noqa: DTZ001
-zones = st.sampled_from([IST, NEW_YORK, ZoneInfo("Australia/Lord_Howe"), ZoneInfo("UTC")])
+zones = st.sampled_from([INDIA, NEW_YORK, ZoneInfo("Australia/Lord_Howe"), ZoneInfo("UTC")])
 OFFSETS = [None, UTC, timezone(timedelta(hours=5, minutes=30)), timezone(timedelta(hours=-9, minutes=-30))]
 
 
@@ -709,7 +709,7 @@ def test_every_time_written_as_iso_text_reads_back_exactly(
 
 
 @given(moments, zones)
-@example(datetime(2021, 6, 10, 18, 30), IST)  # noqa: DTZ001  midnight belongs to the day it begins
+@example(datetime(2021, 6, 10, 18, 30), INDIA)  # noqa: DTZ001  midnight belongs to the day it begins
 def test_the_day_of_a_time_is_its_day_in_the_session_zone(moment: datetime, tz: ZoneInfo) -> None:
     local = moment.replace(tzinfo=UTC).astimezone(tz)
     text = column([moment.replace(tzinfo=UTC).isoformat()])
@@ -741,7 +741,7 @@ def test_the_four_prices_of_a_bar_keep_its_open_close_and_whole_range(
 
 @needs_data
 def test_every_recorded_tick_file_reads_as_a_plain_loop_reads_it() -> None:
-    folder = TickFolder(DATA / "ticks_2021", IST)
+    folder = TickFolder(DATA / "ticks_2021", INDIA)
     assert {"M&M", "BAJAJ-AUTO"} <= set(folder.symbols())
     for symbol in ("M&M", "BAJAJ-AUTO", "TATAMOTORS"):
         for day in folder.days(symbol):
@@ -776,7 +776,7 @@ def test_a_feed_file_as_recorded_gives_its_day_and_drops_the_rows_of_other_days(
     ("name", "span_s", "bar_count"), [("bars_1m_2015", 60, 294_795), ("bars_5m_2023", 300, None)]
 )
 def test_every_recorded_bar_is_played(name: str, span_s: int, bar_count: int | None) -> None:
-    folder = BarFolder(DATA / name, IST)
+    folder = BarFolder(DATA / name, INDIA)
     symbols = folder.symbols() if bar_count else ("BANKBARODA", "CANBK", "M&M")
     seen = 0
     for symbol in symbols:
@@ -791,7 +791,7 @@ def test_every_recorded_bar_is_played(name: str, span_s: int, bar_count: int | N
 
 @needs_data
 def test_the_bar_of_2024_06_25_whose_open_lies_outside_is_played_from_that_open() -> None:
-    read = BarFolder(DATA / "bars_5m_2023", IST).read("BANKBARODA", date(2024, 6, 25))
+    read = BarFolder(DATA / "bars_5m_2023", INDIA).read("BANKBARODA", date(2024, 6, 25))
     assert read is not None
     with gzip.open(DATA / "bars_5m_2023" / "BANKBARODA.csv.gz", "rt") as file:
         row = next(line for line in file if line.startswith("2024-06-25 09:15")).split(",")
