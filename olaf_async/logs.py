@@ -21,7 +21,6 @@ from math import isfinite
 from pathlib import Path, PurePath
 from reprlib import Repr
 from typing import TYPE_CHECKING, Final, TextIO, TypeAlias
-from urllib.parse import quote, quote_plus
 
 from loguru import logger
 
@@ -35,8 +34,10 @@ Json: TypeAlias = str | int | float | bool | list["Json"] | dict[str, "Json"] | 
 REDACTED: Final = "[redacted]"
 
 _SENSITIVE = r"(?:api[\-_ ]?key|secret|passw(?:or)?d|authorization)"
+# As in: apikey=...  "api_key":"..."  \"apikey\": \"...\"  Authorization: Bearer ...
+# Every repetition before the value is bounded: a long text of near misses must cost no more than its length.
 _NAMED_SECRET = re.compile(
-    rf"""({_SENSITIVE}\w*\\*["']?\s*[:=]\s*)         # apikey=   "api_key":   \"apikey\":   Authorization:
+    rf"""({_SENSITIVE}\w{{0,20}}\\{{0,8}}["']?\s{{0,4}}[:=]\s{{0,4}})
         (?:\\*"[^"\\]*|\\*'[^'\\]*|(?:Bearer\s+|Basic\s+)?[^\s"'\\,;&)\]}}]+)""",
     re.IGNORECASE | re.VERBOSE,
 )
@@ -71,9 +72,8 @@ class Redactor:
     """Takes known secrets, and what is named like one, out of text and nested values."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        forms = {form for secret in secrets if secret for form in _forms(secret)}
-        longest_first = sorted(forms, key=lambda form: (-len(form), form))
-        self._known = re.compile("|".join(map(re.escape, longest_first))) if forms else None
+        longest_first = sorted({secret for secret in secrets if secret}, key=len, reverse=True)
+        self._known = re.compile("|".join(map(_in_any_dress, longest_first))) if longest_first else None
 
     def text(self, text: str) -> str:
         """The text without secrets."""
@@ -159,19 +159,23 @@ def _name(key: object) -> str:
     return key if isinstance(key, str) else _describe.repr_instance(key, 1)
 
 
-def _forms(secret: str) -> set[str]:
-    """The secret as it may look in a URL, in JSON, in JSON inside a repr, in bytes."""
-    return {
-        secret,
-        quote(secret, safe=""),
-        quote(secret),
-        quote_plus(secret),
-        json.dumps(secret)[1:-1],
-        json.dumps(secret, ensure_ascii=False)[1:-1],
-        json.dumps(secret)[1:-1].replace("\\", "\\\\"),
-        repr(secret)[1:-1],
-        repr(secret.encode("utf-8", "backslashreplace"))[2:-1],
-    }
+def _in_any_dress(secret: str) -> str:
+    """A pattern of the secret as URLs, JSON and reprs write it, also one inside another."""
+    parts = re.findall(r"\\+|[\w.~-]+|.", secret, re.DOTALL | re.ASCII)
+    return "".join(_dresses(part) for part in parts)
+
+
+def _dresses(part: str) -> str:
+    """Letters, digits and ``.~_-`` are written as they are everywhere; anything else in several ways."""
+    if part.startswith("\\"):
+        return rf"(?:\\{{{len(part)},}}|(?i:%5c){{{len(part)}}})"
+    if re.fullmatch(r"[\w.~-]+", part, re.ASCII):
+        return re.escape(part)
+    in_bytes = part.encode("utf-8", "surrogatepass")
+    escaped = (json.dumps(part)[1:-1], repr(part)[1:-1], "".join(f"\\x{byte:02x}" for byte in in_bytes))
+    spelled = [re.escape(text).replace(r"\\", r"\\+") for text in escaped if text.startswith("\\")]
+    in_url = [re.escape("".join(f"%{byte:02x}" for byte in in_bytes)), *([r"\+"] if part == " " else [])]
+    return rf"(?:\\*{re.escape(part)}|(?i:{'|'.join(spelled + in_url)}))"
 
 
 def _exception_text(record: "Record", redactor: Redactor) -> str:
@@ -237,11 +241,12 @@ class _JsonSink:
 
     def write(self, message: "Message") -> None:
         """One record."""
-        line = json.dumps(self._object(message.record), ensure_ascii=False)
+        # All of it ASCII: to some readers U+2028 and U+0085 end a line.
+        line = json.dumps(self._object(message.record))
         # The write that began an outage may have left half a line.
         start = "\n" if self._is_failing else ""
         try:
-            self._file.write(f"{start}{line}\n".encode("utf-8", "backslashreplace"))
+            self._file.write(f"{start}{line}\n".encode("ascii"))
             self._is_failing = False
         except OSError as error:
             if not self._is_failing:
