@@ -14,6 +14,7 @@ Paise: TypeAlias = int
 """A price or an amount of money in hundredths of a rupee."""
 
 PAISE_PER_RUPEE = 100
+_DIGITS_MAX = 100
 
 
 class PriceError(OlafError, ValueError):
@@ -27,15 +28,16 @@ def to_paise(value: str | int | Decimal) -> Paise:
         PriceError: not a finite decimal number, or finer than one paisa.
     """
     try:
-        paise = Decimal(value) * PAISE_PER_RUPEE
+        rupees = Decimal(value)
     except InvalidOperation:
         raise PriceError(f"{value!r} is not a decimal number") from None
-    if not paise.is_finite():
-        raise PriceError(f"{value!r} is not a finite number")
-    whole = int(paise)
-    if whole != paise:
+    if not rupees.is_finite() or abs(rupees.adjusted()) > _DIGITS_MAX:
+        raise PriceError(f"{value!r} is not a number of rupees")
+    numerator, denominator = rupees.as_integer_ratio()
+    paise, rest = divmod(numerator * PAISE_PER_RUPEE, denominator)
+    if rest:
         raise PriceError(f"{value} is finer than one paisa")
-    return whole
+    return paise
 
 
 def to_text(paise: Paise) -> str:

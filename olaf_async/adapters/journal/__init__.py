@@ -1,0 +1,1 @@
+"""Journals: where the shell writes before it acts."""

@@ -1,0 +1,29 @@
+"""A journal that lasts as long as the process: for paper days, tests and notebooks."""
+
+from dataclasses import dataclass
+
+from olaf_async.ports.journal import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One line of the journal."""
+
+    seq: int
+    entry: Entry
+    at_ns: int
+    body: object
+    fingerprint: str | None
+
+
+class MemoryJournal:
+    """Keeps every record, in order, in ``records``."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+
+    def append(self, entry: Entry, at_ns: int, body: object, fingerprint: str | None = None) -> int:
+        """See Journal; this one never fails."""
+        seq = len(self.records) + 1
+        self.records.append(Record(seq, entry, at_ns, body, fingerprint))
+        return seq

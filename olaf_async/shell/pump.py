@@ -1,0 +1,165 @@
+"""The pump: the only caller of the core. Every event passes here, one at a time, in one order.
+
+P1  Timers due at t run before a print stamped t or later; of one instant bar closes come first.
+P2  Prints go before the other events that wait beside them; no event is ever dropped.
+P3  An event is journalled before anything it causes is done.
+P4  A print inside its guard never wakes the pump.
+
+Must never await anything between taking an event and handing on what the core wants because of it.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from olaf_async.core.engine import Engine, Plan
+from olaf_async.core.fingerprint import fingerprint
+from olaf_async.core.market import SymbolMarket
+from olaf_async.domain.events import Event, Marked
+from olaf_async.domain.intents import Intent, Say, Severity
+from olaf_async.ports.clock import Clock
+from olaf_async.ports.feed import Tick
+from olaf_async.ports.journal import Entry, Journal
+from olaf_async.shell.slots import Slot
+from olaf_async.shell.waiting import wait_for_signal_or_time
+
+BACKLOG_ALARM = 10_000
+"""Waiting events past which a person is told (they are still not dropped)."""
+
+
+class Outlet(Protocol):
+    """Where the pump sends what the core wants, and the news that an event has been handled."""
+
+    def carry_out(self, intent: Intent) -> None:
+        """Begin to do what the core wants. Yields: never."""
+        ...
+
+    def handled(self, event: Event) -> None:
+        """The core has taken this event in. Yields: never."""
+        ...
+
+
+class Pump:
+    """Feeds the core. ``offer`` and ``put`` may be called from any coroutine of the loop; they never wait."""
+
+    def __init__(self, engine: Engine, plans: Mapping[str, Plan], clock: Clock, journal: Journal) -> None:
+        self.engine = engine
+        self._clock = clock
+        self._journal = journal
+        self._outlet: Outlet | None = None
+        self._events: deque[Event] = deque()
+        self._signal = asyncio.Event()
+        self._slots = {symbol: Slot() for symbol in plans}
+        self.markets = {
+            symbol: SymbolMarket(symbol, plan.session, plan.strategy.bar_ns, engine.guard(symbol))
+            for symbol, plan in plans.items()
+        }
+        self._has_alarmed_backlog = False
+
+    def connect(self, outlet: Outlet) -> None:
+        """Say where intents go; before the first event."""
+        self._outlet = outlet
+
+    # --- in ---------------------------------------------------------------------------------------
+
+    def offer(self, tick: Tick) -> None:
+        """Take in a print. One that can change nothing only moves the bar; others wake the pump."""
+        market = self.markets.get(tick.symbol)
+        if market is None:
+            return
+        slot = self._slots[tick.symbol]
+        is_calm = slot.is_empty and tick.at_ns < market.next_due_ns()
+        if is_calm and not market.guard.is_breached_by(tick.price):
+            market.take(tick.price, tick.at_ns)
+            return
+        slot.put(tick.at_ns, tick.price, market.next_due_ns())
+        self._signal.set()
+
+    def put(self, event: Event) -> None:
+        """Queue an event that is not a print."""
+        self._events.append(event)
+        if len(self._events) > BACKLOG_ALARM and not self._has_alarmed_backlog:
+            self._has_alarmed_backlog = True
+            self._tell(Say(None, Severity.ALARM, "backlog", f"more than {BACKLOG_ALARM} events are waiting"))
+        self._signal.set()
+
+    @property
+    def is_idle(self) -> bool:
+        """Nothing is waiting to be handled now."""
+        return not self._signal.is_set() and self._next_due_ns() > self._clock.now_ns()
+
+    # --- the loop ---------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Handle events until cancelled. Yields: between turns."""
+        while True:
+            self.turn()
+            await wait_for_signal_or_time(self._signal, self._clock, self._next_due_ns())
+
+    def turn(self) -> None:
+        """Handle everything that waits and everything that is due. Yields: never."""
+        self._signal.clear()
+        self._run_due(self._clock.now_ns())
+        for symbol, slot in self._slots.items():
+            if not slot.is_empty:
+                self._take_prints(symbol, slot)
+        while self._events:
+            self._handle(self._events.popleft())
+        if any(not slot.is_empty for slot in self._slots.values()):
+            self._signal.set()
+
+    def _take_prints(self, symbol: str, slot: Slot) -> None:
+        market = self.markets[symbol]
+        for at_ns, price in slot.take():
+            self._run_due_of(market, at_ns)
+            touched = market.take(price, at_ns)
+            if touched is not None:
+                self._handle(touched)
+
+    def _run_due(self, now_ns: int) -> None:
+        for market in self.markets.values():
+            while (bar := market.pop_bar(now_ns)) is not None:
+                self._handle(bar)
+        for market in self.markets.values():
+            self._run_due_of(market, now_ns)
+        if self.engine.mark_due_ns() <= now_ns:
+            self._mark(now_ns)
+
+    def _run_due_of(self, market: SymbolMarket, now_ns: int) -> None:
+        """One symbol's bar closes and timers up to a time; a print's own time may be ahead of the clock's."""
+        while (bar := market.pop_bar(now_ns)) is not None:
+            self._handle(bar)
+        while (timer := market.pop_timer(max(now_ns, self._clock.now_ns()))) is not None:
+            self._handle(timer)
+
+    def _mark(self, now_ns: int) -> None:
+        lasts = ((symbol, self.markets[symbol].last) for symbol in self.engine.held_symbols)
+        self._handle(Marked(now_ns, tuple((symbol, last) for symbol, last in lasts if last is not None)))
+
+    def _next_due_ns(self) -> int:
+        due_ns = min(
+            (market.next_due_ns() for market in self.markets.values()), default=self.engine.mark_due_ns()
+        )
+        return min(due_ns, self.engine.mark_due_ns())
+
+    # --- out --------------------------------------------------------------------------------------
+
+    def _handle(self, event: Event) -> None:
+        intents = self.engine.handle(event)
+        self._journal.append(Entry.EVENT, event.at_ns, event, fingerprint(self.engine))
+        for symbol, market in self.markets.items():
+            market.guard = self.engine.guard(symbol)
+        for intent in intents:
+            self._journal.append(Entry.INTENT, event.at_ns, intent)
+            self._tell(intent)
+        if self._outlet is not None:
+            self._outlet.handled(event)
+
+    def _tell(self, intent: Intent) -> None:
+        if self._outlet is not None:
+            self._outlet.carry_out(intent)
+
+
+OnTick = Callable[[Tick], None]
+"""What else wants to hear of every print: the paper exchange, a recorder."""
