@@ -69,7 +69,7 @@ class Account:
             return f"{others} positions are open or being opened, the most allowed"
         return self.refuses_new_risk()
 
-    def wait_for_rate(self, now_ns: int, is_urgent: bool) -> int | None:
+    def wait_for_rate(self, now_ns: int, *, is_urgent: bool) -> int | None:
         """When the next order call may leave, or None for now; counts it where it may.
 
         A quarter of the rate (at least one call, where there is more than one) is kept for protective and

@@ -172,7 +172,7 @@ class Engine:
         if trader is not None:
             trader.framed(row, at_ns)
 
-    def _all_look_again(self, at_ns: int, needs_books: bool = False) -> None:
+    def _all_look_again(self, at_ns: int, *, needs_books: bool = False) -> None:
         for trader in self.traders.values():
             if needs_books:
                 trader.state.want_books()
@@ -267,7 +267,7 @@ class Engine:
         contains_all = all(order_id in present for order_id in account.seen_ids)
         for row in event.orders:
             account.seen_ids[row.order_id] = None
-        for symbol, books in _by_symbol(event, self.traders, contains_all).items():
+        for symbol, books in _by_symbol(event, self.traders, contains_all=contains_all).items():
             self.traders[symbol].books_read(books, event.at_ns)
 
     def books_due_ns(self, now_ns: int) -> int:
@@ -311,7 +311,7 @@ class Engine:
         if not isinstance(verdict, Send):
             return verdict
         is_urgent = intent.role is not Role.ENTRY or isinstance(intent, CancelOrder)
-        wait_ns = self.account.wait_for_rate(now_ns, is_urgent)
+        wait_ns = self.account.wait_for_rate(now_ns, is_urgent=is_urgent)
         if wait_ns is not None:
             return Wait(wait_ns)
         if order.sent_ns is None:
@@ -392,7 +392,9 @@ class Engine:
         return tuple(name for name, trader in self.traders.items() if trader.state.held)
 
 
-def _by_symbol(event: BooksRead, symbols: Mapping[str, Trader], contains_all: bool) -> dict[str, SymbolBooks]:
+def _by_symbol(
+    event: BooksRead, symbols: Mapping[str, Trader], *, contains_all: bool
+) -> dict[str, SymbolBooks]:
     """Split a read by symbol. The position counts only beside executions that add up to it."""
     rows: dict[str, dict[str, OrderRow]] = {symbol: {} for symbol in symbols}
     executions: dict[str, dict[str, Executions]] = {symbol: {} for symbol in symbols}

@@ -13,7 +13,7 @@ def consider(state: SymbolState, guards: Guards, price: Paise, now_ns: int) -> N
     """A print has come: is it the undercut that arms the entry? A trigger that a guard denies lapses."""
     if state.armed_ns is not None or state.is_done:
         return
-    arming = state.strategy.arming(state.is_after_exit)
+    arming = state.strategy.arming(after_exit=state.is_after_exit)
     if not arming.from_ns <= now_ns < arming.until_ns or state.orient(price) > arming.level:
         return
     denied_by = guards.denies_entry(state, now_ns)
@@ -22,6 +22,8 @@ def consider(state: SymbolState, guards: Guards, price: Paise, now_ns: int) -> N
         return
     state.triggers += 1
     state.armed_ns = now_ns
+    # An exit re-arms once; should this entry lapse, only a new undercut arms another.
+    state.is_after_exit = False
     state.rejections = 0
     state.entry_retry_ns = now_ns
     state.last_denial = ""

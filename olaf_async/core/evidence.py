@@ -57,7 +57,7 @@ def _place_answered(state: SymbolState, order: Order, answer: OrderAnswered) -> 
                 state.say(
                     Severity.WARNING,
                     "undecided",
-                    f"{state.symbol}: no answer to {order.key} ({answer.message}); looking for it in the books",
+                    f"{state.symbol}: no answer to {order.key} ({answer.message}); reading the books",
                 )
         case Outcome.REFUSED | Outcome.NOT_SENT:
             if order.order_id is not None:
@@ -153,7 +153,7 @@ def _cancel_answered(state: SymbolState, order: Order, answer: OrderAnswered) ->
         order.next_try_ns = answer.at_ns + state.rules.chase_ns
 
 
-def row_seen(state: SymbolState, order: Order, row: OrderRow, now_ns: int, is_frame: bool) -> None:
+def row_seen(state: SymbolState, order: Order, row: OrderRow, now_ns: int, *, is_frame: bool) -> None:
     """Apply what a frame or a book row says of an order of ours."""
     if row.filled:
         fill(state, order, row.filled, row.filled * row.average, now_ns)
@@ -164,12 +164,15 @@ def row_seen(state: SymbolState, order: Order, row: OrderRow, now_ns: int, is_fr
             if is_unsent(order):
                 accepted(state, order, row.order_id)
         case Status.COMPLETE | Status.CANCELLED | Status.REJECTED | Status.EXPIRED:
-            _end_seen(state, order, row, is_frame)
+            _end_seen(state, order, row, is_frame=is_frame)
 
 
-def _end_seen(state: SymbolState, order: Order, row: OrderRow, is_frame: bool) -> None:
-    """A terminal status is a claim. Its fills must be proved by a tradebook asked for afterwards; a book's
-    own claim needs a second read as well, because books are known to show a neighbour's status."""
+def _end_seen(state: SymbolState, order: Order, row: OrderRow, *, is_frame: bool) -> None:
+    """Take a terminal status as a claim.
+
+    Its fills must be proved by a tradebook asked for afterwards; a book's own claim needs a second read as
+    well, because books are known to show a neighbour's status.
+    """
     if order.state is not OrderState.ENDING:
         order.apply(Signal.SEEN_ENDED)
         order.evidence_seq = state.account.seq
@@ -183,7 +186,7 @@ def _end_seen(state: SymbolState, order: Order, row: OrderRow, is_frame: bool) -
 
 
 def fill(
-    state: SymbolState, order: Order, filled: int, value: Paise, now_ns: int, is_exact: bool = False
+    state: SymbolState, order: Order, filled: int, value: Paise, now_ns: int, *, is_exact: bool = False
 ) -> None:
     """Fold a cumulative fill of an order of ours into the position.
 
@@ -191,7 +194,7 @@ def fill(
         InvariantBroken: more was filled than was asked for.
     """
     was_ended = order.state in ENDS
-    quantity, paid = order.fold(filled, value, is_exact)
+    quantity, paid = order.fold(filled, value, is_exact=is_exact)
     if not quantity and not paid:
         return
     if quantity:
@@ -251,8 +254,11 @@ def _claim(state: SymbolState, row: OrderRow) -> Order | None:
 
 
 def foreign_fill(state: SymbolState, order_id: str, signed: int, price: Paise, now_ns: int) -> None:
-    """Somebody else traded this symbol: ``signed`` shares in all by this order. What closes our position
-    takes its quantity out of our hands at once, so that nothing of ours sells it a second time."""
+    """Somebody else traded this symbol: ``signed`` shares in all by this order.
+
+    What closes our position takes its quantity out of our hands at once, so that nothing of ours sells it a
+    second time.
+    """
     added = signed - state.foreign.get(order_id, 0)
     state.foreign[order_id] = signed
     if not added:
@@ -270,5 +276,5 @@ def foreign_fill(state: SymbolState, order_id: str, signed: int, price: Paise, n
 
 
 def protect_unseen(state: SymbolState) -> None:
-    """Shares are in the account while our entry is undecided: protect them from where it would have filled."""
+    """Protect shares seen in the account while our entry is undecided, from where it would have filled."""
     protection.found_position(state, state.orient(state.strategy.entry))

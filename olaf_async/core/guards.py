@@ -18,27 +18,27 @@ EntryGuard: TypeAlias = Callable[[SymbolState, int], bool]
 """(state, now in ns) -> whether an entry may go ahead as far as this guard is concerned."""
 
 
-def is_flat_by_belief(state: SymbolState, now_ns: int) -> bool:
+def is_flat_by_belief(state: SymbolState, _now_ns: int) -> bool:
     """No shares held, known or seen."""
     return state.held == 0 and state.provisional == 0
 
 
-def has_no_entry_outstanding(state: SymbolState, now_ns: int) -> bool:
+def has_no_entry_outstanding(state: SymbolState, _now_ns: int) -> bool:
     """The entry slot is empty: in flight counts as present."""
     return state.entry is None
 
 
-def has_no_closing_order(state: SymbolState, now_ns: int) -> bool:
+def has_no_closing_order(state: SymbolState, _now_ns: int) -> bool:
     """Neither stop nor exit may still sell what a new entry would buy."""
     return state.stop is None and state.exit is None
 
 
-def has_nothing_undecided(state: SymbolState, now_ns: int) -> bool:
+def has_nothing_undecided(state: SymbolState, _now_ns: int) -> bool:
     """No order of today is still unexplained."""
     return not state.phantoms
 
 
-def has_attempts_left(state: SymbolState, now_ns: int) -> bool:
+def has_attempts_left(state: SymbolState, _now_ns: int) -> bool:
     """Fewer filled entries than allowed."""
     return state.attempts < state.rules.max_attempts
 
@@ -53,17 +53,17 @@ def is_feed_fresh(state: SymbolState, now_ns: int) -> bool:
     return now_ns - state.last_ns < state.rules.stale_feed_ns
 
 
-def is_level_ahead(state: SymbolState, now_ns: int) -> bool:
+def is_level_ahead(state: SymbolState, _now_ns: int) -> bool:
     """Price has not yet passed the entry's trigger; an exchange would refuse the stop order."""
     return state.last is not None and state.orient(state.last) < state.strategy.entry
 
 
-def is_not_frozen(state: SymbolState, now_ns: int) -> bool:
+def is_not_frozen(state: SymbolState, _now_ns: int) -> bool:
     """No contradiction is open."""
     return state.frozen is None and not state.is_done
 
 
-def does_account_allow(state: SymbolState, now_ns: int) -> bool:
+def does_account_allow(state: SymbolState, _now_ns: int) -> bool:
     """Limits of the whole account."""
     return state.account.refuses_position(state.symbol) is None
 

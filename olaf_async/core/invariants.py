@@ -51,6 +51,6 @@ def _check_intent(state: SymbolState, intent: PlaceOrder | ModifyOrder) -> None:
     )
 
 
-def _require(holds: bool, state: SymbolState, what: str) -> None:
+def _require(holds: object, state: SymbolState, what: str) -> None:
     if not holds:
         raise InvariantBroken(f"{state.symbol}: {what}")

@@ -26,7 +26,7 @@ def stop_limit_by_ticks(trigger: Paise, side: Side, ticks: int, tick: Paise) -> 
 
 
 def crossing_limit(price: Paise, side: Side, pct: Fraction, tick: Paise) -> Paise:
-    """A limit ``pct`` percent through ``price``, rounded outward: it fills at once while the market stands."""
+    """A limit ``pct`` percent through ``price``, rounded outward: fills at once while the market stands."""
     return max(tick, _outward(price, side, price * pct / 100, tick))
 
 

@@ -19,8 +19,11 @@ NO_HIGH: Paise = 1 << 62
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """Nothing can change for this symbol while every print lies strictly between ``low`` and ``high`` (raw
-    paise), the time is before ``due_ns``, and, where it ``wants_bars``, no bar ends."""
+    """What the core need not hear of.
+
+    Nothing can change for the symbol while every print lies strictly between ``low`` and ``high`` (raw
+    paise), the time is before ``due_ns``, and, where it ``wants_bars``, no bar ends.
+    """
 
     low: Paise
     high: Paise
@@ -32,7 +35,9 @@ class Guard:
         return price <= self.low or price >= self.high
 
 
-def guard_of(direction: Direction, low: int | None, high: int | None, due_ns: int, wants_bars: bool) -> Guard:
+def guard_of(
+    direction: Direction, low: int | None, high: int | None, due_ns: int, *, wants_bars: bool
+) -> Guard:
     """A guard from oriented levels (None: no level on that side)."""
     if direction is Direction.SHORT:
         low, high = (None if high is None else -high), (None if low is None else -low)
@@ -80,9 +85,10 @@ class SymbolMarket:
         self.last, self.last_ns = price, at_ns
         if self._open is None:
             self._open = price
-        if price > self._high:
+        # Not max(): this line runs for every print there is.
+        if price > self._high:  # noqa: PLR1730
             self._high = price
-        if price < self._low:
+        if price < self._low:  # noqa: PLR1730
             self._low = price
         return PriceTouched(self.symbol, at_ns, price) if self.guard.is_breached_by(price) else None
 
@@ -106,7 +112,8 @@ class SymbolMarket:
         return TimerDue(self.symbol, now_ns, self.last, self.last_ns)
 
     def _close_bar(self) -> Bar:
-        assert self._open is not None and self.last is not None
+        assert self._open is not None, "only a bar with a print is closed"
+        assert self.last is not None, "a bar with a print has a last price"
         end_ns = self._end_ns
         bar = Bar(end_ns - self._bar_ns, end_ns, self._open, self._high, self._low, self.last)
         self._roll(end_ns)

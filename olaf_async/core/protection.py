@@ -162,7 +162,7 @@ def trail(state: SymbolState, guards: Guards, bar: Bar) -> None:
     if bar.end_ns <= state.position.entry_ns:
         return
     is_entry_bar = bar.start_ns <= state.position.entry_ns
-    wished = state.strategy.trailed_stop(bar, is_entry_bar)
+    wished = state.strategy.trailed_stop(bar, is_entry_bar=is_entry_bar)
     if wished is not None and guards.may_raise(state.stop_level, wished):
         state.stop_level = wished
 

@@ -12,7 +12,7 @@ from olaf_async.core.guards import Guards
 from olaf_async.core.state import SymbolState, is_unsent
 from olaf_async.domain.events import OrderRow, Status
 from olaf_async.domain.intents import Severity
-from olaf_async.domain.order import ENDS, Order, OrderState, Role, Signal, Terms
+from olaf_async.domain.order import ENDS, Order, OrderState, Signal, Terms
 from olaf_async.domain.price import Paise
 from olaf_async.domain.trade import ExitReason
 
@@ -225,7 +225,7 @@ def _position(state: SymbolState, books: SymbolBooks) -> None:
         if state.provisional:
             evidence.protect_unseen(state)
     is_settled = not any(order.is_unsettled for order in (*state.slots, *state.phantoms))
-    is_short_of = is_settled and 0 < state.held and seen < state.held
+    is_short_of = is_settled and state.held > 0 and seen < state.held
     state.shortfall_reads = state.shortfall_reads + 1 if is_short_of else 0
     if state.shortfall_reads >= CONFIRMING_READS:
         state.ceiling = max(0, seen)

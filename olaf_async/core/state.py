@@ -115,8 +115,11 @@ class SymbolState:
 
     @property
     def exposure(self) -> int:
-        """Shares that need a stop: held, or seen in the account while our entry is undecided, and never
-        more than the account is known to hold."""
+        """Shares that need a stop.
+
+        Held, or seen in the account while our entry is undecided, and never more than the account is known
+        to hold.
+        """
         known = self.held + self.provisional
         return known if self.ceiling is None else min(known, self.ceiling)
 

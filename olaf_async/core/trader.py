@@ -164,7 +164,10 @@ class Trader:
             self._settle_oversold()
         state.is_done |= state.leaving not in (None, ExitReason.STOP, ExitReason.TARGET)
         state.leaving = None
-        if state.armed_ns is None and now_ns >= state.strategy.arming(state.is_after_exit).until_ns:
+        if (
+            state.armed_ns is None
+            and now_ns >= state.strategy.arming(after_exit=state.is_after_exit).until_ns
+        ):
             state.is_done = True
 
     def _report(self) -> None:
@@ -202,7 +205,8 @@ class Trader:
 
     def _trade(self, position: Position) -> Trade:
         state = self.state
-        assert state.initial_level is not None and state.stop_level is not None, "a position has levels"
+        assert state.initial_level is not None, "a position has levels"
+        assert state.stop_level is not None, "a position has levels"
         return Trade(
             symbol=state.symbol,
             day=state.session.day,
@@ -252,10 +256,10 @@ class Trader:
         elif state.is_idle and not state.is_done:
             low = self._watch_for_trigger(now_ns)
         is_holding = state.exposure > 0 and state.leaving is None
-        return guard_of(state.direction, low, high, state.wake_ns, is_holding)
+        return guard_of(state.direction, low, high, state.wake_ns, wants_bars=is_holding)
 
     def _watch_for_trigger(self, now_ns: int) -> int | None:
-        arming = self.state.strategy.arming(self.state.is_after_exit)
+        arming = self.state.strategy.arming(after_exit=self.state.is_after_exit)
         if now_ns < arming.from_ns:
             self.state.wake(arming.from_ns)
             return None

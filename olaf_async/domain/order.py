@@ -165,7 +165,9 @@ class Order:
     """One order of ours. ``key`` is our name for it, ``order_id`` the broker's once known.
 
     ``filled`` and ``value`` (paise) are cumulative. ``pending`` holds the terms of the one modify that may
-    be outstanding, ``modify_request`` its number; ``next_try_ns`` paces repeated calls. ``evidence_seq`` is the engine's sequence number when a terminal status was first seen.
+    be outstanding, ``modify_request`` its number; ``next_try_ns`` paces repeated calls. ``evidence_seq`` is
+    the engine's sequence number when a terminal status was first seen; ``restore`` are terms that the broker
+    was found not to keep.
     """
 
     key: str
@@ -203,9 +205,11 @@ class Order:
             raise InvariantBroken(f"order {self.key}: {signal.name} is impossible while {self.state.value}")
         self.state = new
 
-    def fold(self, filled: int, value: Paise, is_exact: bool = False) -> tuple[int, Paise]:
-        """Take in a cumulative fill; return what it adds (shares, paise). Older news adds nothing; equal news
-        may still correct the value where it ``is_exact`` (summed from executions, not from an average).
+    def fold(self, filled: int, value: Paise, *, is_exact: bool = False) -> tuple[int, Paise]:
+        """Take in a cumulative fill; return what it adds (shares, paise).
+
+        Older news adds nothing; equal news may still correct the value where it ``is_exact`` (summed from
+        executions, not from an average).
 
         Raises:
             InvariantBroken: more than was asked for.

@@ -8,8 +8,10 @@ from olaf_async.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Continuous trading is ``[open_ns, close_ns)``; nothing is acted on before ``act_from_ns``; the exit
-    starts at ``exit_ns``.
+    """One symbol's hours.
+
+    Continuous trading is ``[open_ns, close_ns)``; nothing is acted on before ``act_from_ns``; the exit starts
+    at ``exit_ns``.
 
     Raises:
         ConfigError: the times are not in that order.

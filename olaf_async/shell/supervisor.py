@@ -73,7 +73,7 @@ class Outcome:
 class Supervisor:
     """One engine run: from the first read of the books to the orderly stop."""
 
-    def __init__(  # noqa: PLR0913 -- the composition of the whole shell
+    def __init__(
         self,
         plans: Mapping[str, Plan],
         rules: Rules,

@@ -18,7 +18,7 @@ from olaf_async.strategies.protocol import Arming, Oriented, oriented
 
 @dataclass(frozen=True, slots=True)
 class EightyTwentyRules:
-    """The strategy's settings. ``initial_stop_ticks`` set means a fixed distance instead of a true-range one."""
+    """The strategy's settings. ``initial_stop_ticks``, where set, replaces the distance by true range."""
 
     trigger_window_ns: int
     bar_ns: int
@@ -53,7 +53,7 @@ class EightyTwenty:
         """Yesterday's extreme: the low for a long, the high for a short."""
         return oriented(self.setup.entry_price, self.direction)
 
-    def arming(self, after_exit: bool) -> Arming:
+    def arming(self, *, after_exit: bool) -> Arming:
         """An undercut inside the window; after an exit, where so set, any print strictly below the entry."""
         act_from = self.session.act_from_ns
         if after_exit and self.rules.reenters_at_once:
@@ -78,7 +78,7 @@ class EightyTwenty:
         reach = fill + (fill - initial_stop) * self.rules.take_profit_r
         return -floor_to_tick(floor(-reach), self.setup.tick_size)
 
-    def trailed_stop(self, bar: Bar, is_entry_bar: bool) -> Oriented | None:
+    def trailed_stop(self, bar: Bar, *, is_entry_bar: bool) -> Oriented | None:
         """Under the low of a green bar (close at or above its open) by the buffer; a red bar says nothing."""
         if is_entry_bar and not self.rules.trails_from_entry_bar:
             return None

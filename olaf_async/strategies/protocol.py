@@ -43,8 +43,8 @@ class Strategy(Protocol):
         """Trigger of the resting entry stop, on the tick grid."""
         ...
 
-    def arming(self, after_exit: bool) -> Arming:
-        """What arms the next entry; ``after_exit`` when a trade of today has been closed."""
+    def arming(self, *, after_exit: bool) -> Arming:
+        """What arms the next entry; ``after_exit`` when a trade has been closed and nothing armed since."""
         ...
 
     def initial_stop(self, fill: Oriented) -> Oriented:
@@ -55,7 +55,7 @@ class Strategy(Protocol):
         """The price at or above which to take profit, or None."""
         ...
 
-    def trailed_stop(self, bar: Bar, is_entry_bar: bool) -> Oriented | None:
+    def trailed_stop(self, bar: Bar, *, is_entry_bar: bool) -> Oriented | None:
         """Where a closed bar (raw prices) would put the stop, or None. The core never lowers a stop."""
         ...
 

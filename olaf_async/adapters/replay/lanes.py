@@ -69,7 +69,7 @@ class Lanes(Protocol):
     lanes: Sequence[Lane]
 
     def advance(self, before_ns: int) -> Print | None:
-        """Take in prints stamped before this time, by time and then by symbol, up to the next that matters."""
+        """Take in prints stamped before this time, by time, then by symbol, up to the next that matters."""
         ...
 
     @property

@@ -21,7 +21,7 @@ from olaf_async.adapters.replay.files import PriceColumns
 from olaf_async.adapters.replay.lanes import Lane, Lanes, Print, PrintByPrint, Skipping, Source, in_session
 from olaf_async.core.engine import Drop, Engine, Plan, ReadFirst, Send, Wait
 from olaf_async.core.guards import STANDARD, Guards
-from olaf_async.core.rules import NEVER_NS, Rules
+from olaf_async.core.rules import Rules
 from olaf_async.domain.events import (
     BooksRead,
     Event,
@@ -36,8 +36,16 @@ from olaf_async.domain.events import (
     TradeRow,
     Verb,
 )
-from olaf_async.domain.intents import CancelOrder, Intent, ModifyOrder, OrderIntent, PlaceOrder, ReadQuote
-from olaf_async.domain.intents import ReportTrade, Say
+from olaf_async.domain.intents import (
+    CancelOrder,
+    Intent,
+    ModifyOrder,
+    OrderIntent,
+    PlaceOrder,
+    ReadQuote,
+    ReportTrade,
+    Say,
+)
 from olaf_async.domain.trade import Trade
 from olaf_async.errors import BrokerRejected, InvariantBroken
 
