@@ -6,8 +6,10 @@ import re
 import string
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import time
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -17,9 +19,10 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from olaf_async.domain.charges import ChargeRates
 from olaf_async.errors import ConfigError
 from olaf_async.settings import (
-    ChargeRates,
+    ChargeRateSettings,
     FlagError,
     SessionSettings,
     Settings,
@@ -83,12 +86,12 @@ FIXED: dict[str, object] = {
     "paper.charges": True,
     "paper.capital": Decimal(1_000_000),
     "paper.charge_rates.brokerage_pct": Decimal("0.03"),
-    "paper.charge_rates.brokerage_max": Decimal(20),
-    "paper.charge_rates.stt_sell_pct": Decimal("0.025"),
-    "paper.charge_rates.transaction_pct": Decimal("0.0030699"),
-    "paper.charge_rates.ipft_pct": Decimal("0.0000001"),
-    "paper.charge_rates.sebi_pct": Decimal("0.0001"),
-    "paper.charge_rates.stamp_buy_pct": Decimal("0.003"),
+    "paper.charge_rates.brokerage_cap": Decimal(20),
+    "paper.charge_rates.transaction_tax_pct": Decimal("0.025"),
+    "paper.charge_rates.exchange_pct": Decimal("0.0030699"),
+    "paper.charge_rates.investor_protection_pct": Decimal("0.0000001"),
+    "paper.charge_rates.regulator_pct": Decimal("0.0001"),
+    "paper.charge_rates.stamp_duty_pct": Decimal("0.003"),
     "paper.charge_rates.gst_pct": Decimal(18),
     "scan.ex_date_gap_pct": Decimal(20),
     "risk.quantity": 1,
@@ -158,13 +161,12 @@ def test_the_session_knows_its_zone() -> None:
     assert SessionSettings().zone == ZoneInfo("Asia/Kolkata")
 
 
-def test_a_round_trip_of_one_lakh_costs_what_the_default_rates_say() -> None:
-    rates, value = ChargeRates(), Decimal(100_000)
-    brokerage = 2 * min(rates.brokerage_max, value * rates.brokerage_pct / 100)
-    both_sides = 2 * value * (rates.transaction_pct + rates.ipft_pct + rates.sebi_pct) / 100
-    one_side = value * (rates.stt_sell_pct + rates.stamp_buy_pct) / 100
-    total = (brokerage + both_sides) * (1 + rates.gst_pct / 100) + one_side
-    assert round(total, 2) == Decimal("82.68")
+def test_the_charges_of_the_settings_are_those_of_the_engine() -> None:
+    assert ChargeRateSettings().rates() == ChargeRates()
+    written = load_settings(toml("[paper.charge_rates]\nbrokerage_cap = 0.01\ngst_pct = 0.1"), env={})
+    assert written.paper.charge_rates.rates() == replace(
+        ChargeRates(), brokerage_cap=1, gst=Fraction(1, 1000)
+    )
 
 
 # ---------------------------------------------------------------------------------------------------- sources
@@ -336,7 +338,8 @@ WRONG = [
     ("paper.capital", "1000.001", "must be rupees and whole paise, not 1000.001"),
     ("paper.capital", "1e20", "must be less than or equal to"),
     ("paper.charge_rates.gst_pct", "101", "must be less than or equal to 100"),
-    ("paper.charge_rates.brokerage_max", "-1", "must be greater than or equal to 0"),
+    ("paper.charge_rates.brokerage_cap", "20.005", "must be rupees and whole paise"),
+    ("paper.charge_rates.brokerage_cap", "-1", "must be greater than or equal to 0"),
     ("scan.ex_date_gap_pct", "0", "must be greater than 0"),
     ("risk.quantity", "0", "must be greater than or equal to 1"),
     ("risk.max_open_positions", "0", "must be greater than or equal to 1"),
@@ -470,9 +473,9 @@ UNKNOWN = [
     ("[broker]\nurl = 'x'", "broker.url", "broker.ws_url"),
     ("[broker.api_key]\nvalue = 'x'", "broker.api_key.value", "broker.api_key"),
     (
-        "[paper.charge_rates]\nstt_sel_pct = 1",
-        "paper.charge_rates.stt_sel_pct",
-        "paper.charge_rates.stt_sell_pct",
+        "[paper.charge_rates]\ntransaction_tx_pct = 1",
+        "paper.charge_rates.transaction_tx_pct",
+        "paper.charge_rates.transaction_tax_pct",
     ),
 ]
 
@@ -646,7 +649,7 @@ def test_the_rows_name_value_source_and_meaning_of_every_key() -> None:
     assert rows["broker.api_key"].value == "(hidden)"
     assert rows["broker.api_key"].origin == "environment variable OLAF_BROKER__API_KEY"
     assert (rows["web.token"].value, rows["web.token"].origin) == ("none", "default")
-    assert rows["paper.charge_rates.ipft_pct"].value == "0.0000001"
+    assert rows["paper.charge_rates.investor_protection_pct"].value == "0.0000001"
     assert rows["paper.charges"].value == "true"
     assert rows["session.open"].value == "09:15:00"
     assert all(row.meaning for row in rows.values())
@@ -661,7 +664,7 @@ def test_the_schema_knows_every_section_and_closes_it() -> None:
     shape = schema()
     sections = shape["$defs"]
     assert isinstance(sections, dict)
-    assert {"BrokerSettings", "ChargeRates", "LogSettings"} <= sections.keys()
+    assert {"BrokerSettings", "ChargeRateSettings", "LogSettings"} <= sections.keys()
     assert all(section["additionalProperties"] is False for section in (shape, *sections.values()))
     json.dumps(shape)
 

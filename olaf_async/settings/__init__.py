@@ -3,7 +3,7 @@
 from olaf_async.settings.load import FlagError, check, load_settings, variable
 from olaf_async.settings.model import (
     BrokerSettings,
-    ChargeRates,
+    ChargeRateSettings,
     JournalSettings,
     LogSettings,
     PaperSettings,
@@ -19,7 +19,7 @@ from olaf_async.settings.show import SettingRow, describe, example_toml, schema
 
 __all__ = [
     "BrokerSettings",
-    "ChargeRates",
+    "ChargeRateSettings",
     "FlagError",
     "JournalSettings",
     "LogSettings",

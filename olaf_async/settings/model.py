@@ -7,136 +7,43 @@ Exact numbers are ``Decimal``; durations are seconds (``_s``), money is rupees o
 bounded, so that turning them into whole nanoseconds or paise is always exact and always cheap.
 """
 
-import re
 from collections.abc import Iterator
 from datetime import time
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
+from fractions import Fraction
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal, Self, TypeAlias
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PrivateAttr,
-    SecretStr,
-    StringConstraints,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from olaf_async.domain.price import PriceError, to_paise
-
-PROTECTIVE_LIMIT_PCT_MAX = 3
-"""The exchange refuses a stop-limit further than this from its trigger (NSE/CMTR cash segment, 3 %)."""
-
-_CLOCK_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?")
-_SECONDS_PER_DAY = 86_400
-_MONEY_MAX = 10**15
-_EXPONENT_MAX = 30
-
-
-class SettingProblem(PydanticCustomError):
-    """A value is refused. ``also`` names the other keys (dotted, from the root) that it disagrees with."""
-
-    def __new__(cls, text: str, *also: str) -> Self:
-        """Carry the sentence, which is all the reader sees, and the other keys."""
-        return super().__new__(cls, "setting", "{text}", {"text": text, "also": also})
-
-
-def _number(value: object) -> object:
-    """Refuse true and false, and exponents (``1e999999999``) whose digits alone would fill the memory."""
-    if isinstance(value, bool):
-        raise SettingProblem("must be a number")
-    if isinstance(value, str | Decimal):
-        try:
-            magnitude = Decimal(value).adjusted()
-        except InvalidOperation:
-            raise SettingProblem("must be a decimal number") from None
-        if abs(magnitude) > _EXPONENT_MAX:
-            raise SettingProblem("must be a number of ordinary size")
-    return value
-
-
-def _clock_time(value: object) -> time:
-    """``09:15``, ``"09:15:00"`` or a TOML local time; never a count of seconds, an offset or a fraction."""
-    if isinstance(value, str) and _CLOCK_TIME.fullmatch(value):
-        value = time.fromisoformat(value)
-    if not isinstance(value, time) or value.tzinfo is not None or value.microsecond:
-        raise SettingProblem('must be a local time such as "09:15:00"')
-    return value
-
-
-def _whole_paise(value: Decimal) -> Decimal:
-    try:
-        to_paise(value)
-    except PriceError:
-        raise SettingProblem("must be rupees and whole paise") from None
-    return value
-
-
-def _zone_name(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise SettingProblem('must be a known time zone such as "Asia/Kolkata"') from None
-    return value
-
-
-def _root(value: str, *schemes: str) -> str:
-    try:
-        parts = urlsplit(value)
-        has_user = parts.username is not None
-        is_root = parts.scheme in schemes and parts.hostname and parts.port != 0
-        is_root = is_root and not parts.query and not parts.fragment
-    except ValueError:  # a port past 65535, half an IPv6 address
-        has_user = is_root = False
-    if has_user:
-        raise SettingProblem("must not carry a user name or password")
-    if not is_root:
-        raise SettingProblem(f'must be an address such as "{schemes[0]}://127.0.0.1:5000"')
-    return value.rstrip("/")
-
-
-def _location(value: object) -> object:
-    if value == "":
-        raise SettingProblem("must not be empty")
-    return value
-
-
-def _upper(value: object) -> object:
-    return value.upper() if isinstance(value, str) else value
+from olaf_async.domain.charges import ChargeRates
+from olaf_async.domain.price import to_paise
+from olaf_async.settings.kinds import (
+    Capitals,
+    Exact,
+    HttpRoot,
+    LimitPercent,
+    LocalTime,
+    Location,
+    LogLevel,
+    Percent,
+    Rupees,
+    Seconds,
+    SettingProblem,
+    Share,
+    SocketRoot,
+    Text,
+    Whole,
+    ZoneName,
+)
 
 
 def _second_of_day(at: time) -> int:
     return at.hour * 3600 + at.minute * 60 + at.second
-
-
-Exact: TypeAlias = Annotated[Decimal, BeforeValidator(_number), Field(decimal_places=12)]
-Whole: TypeAlias = Annotated[int, BeforeValidator(_number), Field(le=10**12)]
-Seconds: TypeAlias = Annotated[
-    Decimal, BeforeValidator(_number), Field(ge=0, le=_SECONDS_PER_DAY, decimal_places=9)
-]
-Percent: TypeAlias = Annotated[Exact, Field(ge=0, le=100)]
-LimitPercent: TypeAlias = Annotated[Exact, Field(ge=0, le=PROTECTIVE_LIMIT_PCT_MAX)]
-Share: TypeAlias = Annotated[Exact, Field(ge=0, le=1)]
-Rupees: TypeAlias = Annotated[
-    Decimal, BeforeValidator(_number), Field(gt=0, le=_MONEY_MAX), AfterValidator(_whole_paise)
-]
-Location: TypeAlias = Annotated[Path, BeforeValidator(_location)]
-LocalTime: TypeAlias = Annotated[time, BeforeValidator(_clock_time)]
-Text: TypeAlias = Annotated[str, StringConstraints(min_length=1)]
-HttpRoot: TypeAlias = Annotated[str, AfterValidator(lambda value: _root(value, "http", "https"))]
-SocketRoot: TypeAlias = Annotated[str, AfterValidator(lambda value: _root(value, "ws", "wss"))]
-LogLevel: TypeAlias = Literal["TRACE", "DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CRITICAL"]
 
 
 class Section(BaseModel):
@@ -155,9 +62,7 @@ class BrokerSettings(Section):
         None, min_length=1, description="secret, never shown; better given as OLAF_BROKER__API_KEY"
     )
     strategy: Text = Field("olaf", description="strategy tag sent with each order")
-    exchange: Annotated[str, StringConstraints(pattern=r"^[A-Z_]+$")] = Field(
-        "NSE", description="exchange of symbols whose setup names none"
-    )
+    exchange: Capitals = Field("NSE", description="exchange of symbols whose setup names none")
     product: Literal["MIS", "CNC", "NRML"] = Field(
         "MIS", description="product of every order: MIS, CNC or NRML"
     )
@@ -182,9 +87,7 @@ class BrokerSettings(Section):
 class SessionSettings(Section):
     """The trading day, in local times of ``timezone``."""
 
-    timezone: Annotated[str, AfterValidator(_zone_name)] = Field(
-        "Asia/Kolkata", description="zone of every local time here and in data files"
-    )
+    timezone: ZoneName = Field("Asia/Kolkata", description="zone of every local time here and in data files")
     calendar: Literal["NSE", "always"] = Field(
         "NSE", description="NSE: the project's table of sessions; always: every day is one (tests, drills)"
     )
@@ -309,30 +212,38 @@ class StrategySettings(Section):
         return close_max
 
 
-class ChargeRates(Section):
-    """Costs of NSE equity intraday from 1 March 2026 (nse-market-rules.md section 6), percent of turnover.
+class ChargeRateSettings(Section):
+    """Costs of NSE equity intraday from 1 March 2026, percent of traded value; see ``domain.charges``."""
 
-    1 crore is 10,000,000 rupees: 306.99 a crore is 0.0030699 %.
-    """
-
-    brokerage_pct: Percent = Field(
-        Decimal("0.03"), description="brokerage per executed order, percent of its value"
+    brokerage_pct: Percent = Field(Decimal("0.03"), description="brokerage per executed order, percent")
+    brokerage_cap: Rupees = Field(Decimal(20), description="the most brokerage on one order, rupees")
+    transaction_tax_pct: Percent = Field(Decimal("0.025"), description="STT on what is sold, percent")
+    exchange_pct: Percent = Field(
+        Decimal("0.0030699"), description="exchange charge on both sides, percent (306.99 rupees a crore)"
     )
-    brokerage_max: Annotated[Exact, Field(ge=0, le=_MONEY_MAX)] = Field(
-        Decimal(20), description="the most brokerage on one order, rupees"
+    investor_protection_pct: Percent = Field(
+        Decimal("0.0000001"), description="IPFT on both sides, percent (0.01 rupees a crore)"
     )
-    stt_sell_pct: Percent = Field(Decimal("0.025"), description="securities transaction tax on what is sold")
-    transaction_pct: Percent = Field(
-        Decimal("0.0030699"), description="exchange charge on both sides (306.99 rupees a crore)"
+    regulator_pct: Percent = Field(
+        Decimal("0.0001"), description="SEBI fee on both sides, percent (10 rupees a crore)"
     )
-    ipft_pct: Percent = Field(
-        Decimal("0.0000001"), description="investor protection fund, both sides (0.01 rupees a crore)"
-    )
-    sebi_pct: Percent = Field(Decimal("0.0001"), description="SEBI fee on both sides (10 rupees a crore)")
-    stamp_buy_pct: Percent = Field(Decimal("0.003"), description="stamp duty on what is bought")
+    stamp_duty_pct: Percent = Field(Decimal("0.003"), description="stamp duty on what is bought, percent")
     gst_pct: Percent = Field(
-        Decimal(18), description="GST on brokerage, exchange charge, investor protection fund and SEBI fee"
+        Decimal(18), description="GST on brokerage, exchange charge, IPFT and SEBI fee, percent"
     )
+
+    def rates(self) -> ChargeRates:
+        """The same as exact shares and paise, as the engine counts."""
+        return ChargeRates(
+            brokerage=Fraction(self.brokerage_pct) / 100,
+            brokerage_cap=to_paise(self.brokerage_cap),
+            transaction_tax=Fraction(self.transaction_tax_pct) / 100,
+            exchange=Fraction(self.exchange_pct) / 100,
+            investor_protection=Fraction(self.investor_protection_pct) / 100,
+            regulator=Fraction(self.regulator_pct) / 100,
+            stamp_duty=Fraction(self.stamp_duty_pct) / 100,
+            gst=Fraction(self.gst_pct) / 100,
+        )
 
 
 class PaperSettings(Section):
@@ -349,8 +260,10 @@ class PaperSettings(Section):
     partial_fills: bool = Field(default=False, description="partial fills, drawn from the seed")
     seed: Whole = Field(0, ge=0, description="seed of everything the paper broker draws")
     charges: bool = Field(default=True, description="brokerage and statutory charges on paper and in replay")
-    capital: Rupees = Field(Decimal(1_000_000), description="rupees the paper account starts with")
-    charge_rates: ChargeRates = Field(ChargeRates(), description="NSE equity intraday, from 1 March 2026")
+    capital: Rupees = Field(Decimal(1_000_000), gt=0, description="rupees the paper account starts with")
+    charge_rates: ChargeRateSettings = Field(
+        ChargeRateSettings(), description="NSE equity intraday, from 1 March 2026"
+    )
 
 
 class ScanSettings(Section):
@@ -368,7 +281,7 @@ class RiskSettings(Section):
     quantity: Whole = Field(1, ge=1, description="shares per entry, where the setup gives none")
     max_open_positions: Whole = Field(10, ge=1, description="no new entry while this many positions are open")
     max_daily_loss: Rupees | None = Field(
-        None, description="rupees, realised plus open; latched for the day, survives restart"
+        None, gt=0, description="rupees, realised plus open; latched for the day, survives restart"
     )
     max_orders_per_s: Whole = Field(
         8, ge=1, description="all order calls together; protective and exit orders go first"
@@ -400,7 +313,7 @@ class WebSettings(Section):
 class LogSettings(Section):
     """What is said while running."""
 
-    level: Annotated[LogLevel, BeforeValidator(_upper)] = Field(
+    level: LogLevel = Field(
         "INFO", description="least level shown: TRACE, DEBUG, INFO, SUCCESS, WARNING, ERROR or CRITICAL"
     )
     file: Location | None = Field(None, description="JSON records, one a line, are appended to this file")
