@@ -48,16 +48,26 @@ def pursue(state: SymbolState, guards: Guards, now_ns: int) -> None:
 def _place(state: SymbolState, now_ns: int) -> None:
     if state.stop_level is None or state.stops_gone > 1:
         return
+    if state.touched_ns is not None or _is_refused_beyond(state, now_ns):
+        state.leave(ExitReason.STOP)
+        return
     if now_ns < state.stop_retry_ns:
         state.wake(state.stop_retry_ns)
         return
-    if state.touched_ns is not None:
-        state.leave(ExitReason.STOP)
+    if state.stop_rejections and state.priced_ns != now_ns:
+        state.wake(now_ns)
         return
     if state.stops_gone and (now_ns >= state.session.exit_ns or state.books_seq < state.newest_seq):
         state.want_books()
         return
     calls.place(state, Role.STOP, state.entry_side.other, PriceType.SL, _terms(state, 0))
+
+
+def _is_refused_beyond(state: SymbolState, now_ns: int) -> bool:
+    """A stop was refused, and the newest price explains it: it lies at or beyond where the stop belongs."""
+    if not state.stop_rejections or state.priced_ns != now_ns or state.last is None:
+        return False
+    return state.stop_level is not None and state.orient(state.last) <= state.stop_level
 
 
 def _terms(state: SymbolState, already_filled: int) -> Terms:

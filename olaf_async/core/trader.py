@@ -60,7 +60,8 @@ class Trader:
 
     def timer_due(self, event: TimerDue) -> None:
         """The time that was asked for."""
-        if event.last is not None:
+        if event.last is not None and event.last_ns >= self.state.last_ns:
+            # A quote that was asked for in a silence is newer than the print before it.
             self._price(event.last, event.last_ns, event.at_ns)
         self.state.priced_ns = event.at_ns
         if event.at_ns >= self.state.session.exit_ns:
