@@ -405,7 +405,13 @@ def test_an_exchange_refuses_what_it_cannot_hold(
 
 @pytest.mark.parametrize(
     ("last", "trigger", "widest"),
-    [(100_00, 99_00, 2_95), (100_00, 50_05, 1_50), (60_00, 50_00, 1_50), (20_00, 10_00, 1_50)],
+    [
+        (101_00, 100_00, 3_00),
+        (100_00, 99_00, 2_95),
+        (100_00, 50_05, 1_50),
+        (60_00, 50_00, 1_50),
+        (20_00, 10_00, 1_50),
+    ],
 )
 def test_a_stops_limit_may_be_three_percent_away_or_one_and_a_half_rupees_where_it_is_cheap(
     last: int, trigger: int, widest: int
@@ -451,6 +457,13 @@ def test_a_triggered_stop_in_the_sandbox_fills_only_between_trigger_and_limit(
     assert market.prints(inside).fills == [(1, inside)]
 
 
+@pytest.mark.parametrize(("beyond", "edge"), [(105_00, 102_00), (100_00, 101_00)])
+def test_both_edges_belong_to_the_sandboxs_window(beyond: int, edge: int) -> None:
+    market = sandbox()
+    market.prints(100_00).place(BUY, SL, 1, 102_00, 101_00)
+    assert market.prints(105_00, beyond, edge).fills == [(1, edge)]
+
+
 @pytest.mark.parametrize(("start", "end", "fill"), [(100_00, 106_00, 101_00), (106_00, 100_00, 102_00)])
 def test_a_continuous_path_enters_the_sandboxs_window_at_its_edge(start: int, end: int, fill: int) -> None:
     market = sandbox()
@@ -490,6 +503,13 @@ def test_a_modify_in_the_sandbox_is_met_by_the_next_print_and_a_limit_then_fills
     market.exchange.modify(order_id, Terms(1, 103_00), market.now_ns)
     assert market.fills == []
     assert market.prints(100_00).fills == [(1, 103_00)]
+
+
+def test_a_modify_in_the_sandbox_of_an_order_waiting_for_the_next_print_makes_it_rest() -> None:
+    market = sandbox()
+    order_id = market.prints(100_00).place(BUY, LIMIT, 1, 101_00, on_print=True)
+    market.exchange.modify(order_id, Terms(1, 102_00), market.now_ns, on_print=True)
+    assert market.prints(100_00).fills == [(1, 102_00)]
 
 
 def test_a_modify_in_the_sandbox_ignores_zeros_and_the_price_type() -> None:
@@ -547,7 +567,10 @@ def test_the_sandbox_opens_no_mis_position_after_square_off_time_but_closes_one(
     market = sandbox(PaperRules(square_off_s=12 * 3600 + 60)).prints(100_00)
     market.place(BUY, MARKET, 5)
     market.now_ns += 60 * 1_000_000_000
-    words = "MIS orders cannot be placed after square-off time (12:01 IST). Trading resumes at 09:00 AM IST."
+    words = (
+        "MIS orders cannot be placed after square-off time (12:01 IST). "  # codespell:ignore
+        "Trading resumes at 09:00 AM IST."  # codespell:ignore
+    )
     assert market.refusal(BUY, MARKET) == words
     market.place(BUY, LIMIT, 1, 90_00, product="CNC")
     market.place(SELL, MARKET, 5)
@@ -679,6 +702,22 @@ def test_margin_is_blocked_while_an_order_works_and_moves_to_the_position() -> N
     assert market.exchange.funds().used == 10 * 99_00 // 5
     market.place(BUY, MARKET, 10)
     assert market.exchange.funds().used == 0
+
+
+def test_margin_of_a_partly_filled_order_is_half_the_positions_and_half_the_orders() -> None:
+    market = Market(split=scripted(4, 9)).prints(100_00)
+    order_id = market.place(BUY, LIMIT, 10, 100_00)
+    assert (market.exchange.funds().used, market.exchange.positions()[0].margin) == (200_00, 80_00)
+    market.exchange.cancel(order_id, market.now_ns)
+    assert market.exchange.funds().used == 80_00
+
+
+def test_an_order_that_came_to_close_a_position_gives_back_what_it_had_blocked_to_open_one() -> None:
+    market = true().prints(100_00)
+    market.place(BUY, LIMIT, 10, 99_00)
+    market.place(SELL, MARKET, 10)
+    market.prints(99_00)
+    assert (market.exchange.position_rows()[0].quantity, market.exchange.funds().used) == (0, 0)
 
 
 def test_a_cancelled_order_gives_its_margin_back() -> None:
@@ -882,6 +921,24 @@ def test_news_tells_placing_trigger_partial_fill_completion_and_cancel_but_no_mo
         (cancelled, Status.CANCELLED, 0, 0),
     ]
     assert market.exchange.take_news() == []
+
+
+def test_the_sandboxs_frames_show_no_pending_shares_and_the_fill_as_the_price() -> None:
+    market = sandbox().prints(100_00)
+    market.place(SELL, SL, 3, 98_00, 99_00)
+    market.prints(98_50)
+    frames = market.exchange.take_frames()
+    assert [(str(frame.status), frame.pending, frame.price, frame.average) for frame in frames] == [
+        ("trigger pending", 0, 98_00, 0),
+        ("complete", 0, 98_50, 98_50),
+    ]
+    assert market.exchange.records()[0].price == 98_00
+
+
+def test_an_average_is_rounded_to_the_nearest_paisa() -> None:
+    market = Market(split=scripted(1, 2)).prints(100_00)
+    market.place(BUY, MARKET, 3)
+    assert market.prints(100_10).exchange.order_rows()[0].average == 100_07
 
 
 def test_history_holds_every_change_in_order() -> None:

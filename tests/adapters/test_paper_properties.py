@@ -51,7 +51,7 @@ class Cancel:
 Step: TypeAlias = Prints | Place | Modify | Cancel
 Feed: TypeAlias = Callable[[PaperExchange, Sequence[tuple[int, bool]], int], int]
 
-levels = st.integers(1985, 2015).map(lambda ticks: ticks * TICK)
+levels = st.integers(1994, 2006).map(lambda ticks: ticks * TICK)
 terms = st.builds(Terms, st.integers(1, 20), levels, levels)
 stretches = st.lists(st.tuples(levels, st.booleans()), min_size=1, max_size=12)
 prints = st.builds(Prints, stretches.map(tuple))

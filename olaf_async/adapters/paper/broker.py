@@ -7,7 +7,7 @@ causes is pushed at the moment it acts, so frames may come before the answer, as
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import TypeVar
 
 from olaf_async.adapters.paper.exchange import PaperExchange
@@ -103,13 +103,13 @@ class PaperBroker:
         """The newest print, None where there is none."""
         return await self._ask(lambda: self._exchange.last(symbol))
 
-    def news(self) -> AsyncIterator[AccountNews]:
-        """Order updates from this call on, without end. Each caller hears all of them."""
+    def news(self) -> AsyncGenerator[AccountNews, None]:
+        """Order updates from this call on, without end; each caller hears all of them. Close it to stop."""
         heard: asyncio.Queue[AccountNews] = asyncio.Queue()
         self._listeners.append(heard)
         return self._listen(heard)
 
-    async def _listen(self, heard: asyncio.Queue[AccountNews]) -> AsyncIterator[AccountNews]:
+    async def _listen(self, heard: asyncio.Queue[AccountNews]) -> AsyncGenerator[AccountNews, None]:
         try:
             while True:
                 yield await heard.get()

@@ -360,7 +360,7 @@ class PaperExchange(PaperAccount):
         self._tell(order)
 
     def _end(self, order: PaperOrder, status: OrderStatus) -> None:
-        order.status, order.stance = status, Stance.ENDED
+        order.status = status
         del self._working[order.order_id]
 
     def _release_resting_margin(self) -> None:

@@ -3,7 +3,7 @@
 Owns no rule; it is the state the exchange's hot path reads.
 """
 
-from olaf_async.adapters.paper.orders import PaperOrder, Stance
+from olaf_async.adapters.paper.orders import PaperOrder
 from olaf_async.adapters.paper.reach import NO_HIGH, NO_LOW, reaction_band
 from olaf_async.domain.price import Paise
 
@@ -31,7 +31,7 @@ class Market:
 
     def settle(self) -> None:
         """Forget what has ended and reckon the band anew; due after every change of an order."""
-        self.orders = [order for order in self.orders if order.stance is not Stance.ENDED]
+        self.orders = [order for order in self.orders if order.is_working]
         low, high = NO_LOW, NO_HIGH
         for order in self.orders:
             floor, ceiling = reaction_band(order, self.last)

@@ -42,13 +42,12 @@ STATUSES: Final = MappingProxyType(
 
 
 class Stance(Enum):
-    """What an order is waiting for."""
+    """What a working order is waiting for."""
 
     PENDING = "its trigger"
     TAKING = "the very next print, at which it takes what its limit allows"
     RESTING = "its limit, at which it fills when touched or crossed"
     WINDOW = "a price between trigger and limit: the sandbox's triggered stop"
-    ENDED = "nothing any more"
 
 
 class What(StrEnum):
@@ -156,13 +155,18 @@ class PaperOrder:
     placed_ns: int
     changed_ns: int
     status: OrderStatus = OrderStatus.OPEN
-    stance: Stance = Stance.ENDED
+    stance: Stance = Stance.RESTING
     filled: int = 0
     value: Paise = 0
     reason: str = ""
     margin_price: Paise = 0
     blocked: Paise = 0
     cached: OrderRecord | None = None
+
+    @property
+    def is_working(self) -> bool:
+        """Whether it has not ended."""
+        return self.status is OrderStatus.OPEN or self.status is OrderStatus.TRIGGER_PENDING
 
     @property
     def remaining(self) -> int:

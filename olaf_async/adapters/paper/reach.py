@@ -6,7 +6,7 @@ two prices of one bar) passes every level. Pure functions; they must never chang
 R1. `meeting_level` finds nothing for a print strictly inside the `reaction_band` taken where its path begins.
 """
 
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, assert_never
 
 from olaf_async.adapters.paper.orders import PaperOrder, Stance
 from olaf_async.domain.order import Side
@@ -39,8 +39,8 @@ def meeting_level(order: PaperOrder, start: Paise | None, end: Paise) -> Paise |
             return order.price if order.allows(end) else None
         case Stance.WINDOW:
             return _window(order, start, end)
-        case Stance.ENDED:
-            return None
+        case _:
+            assert_never(order.stance)
 
 
 def reaction_band(order: PaperOrder, last: Paise | None) -> Band:
@@ -55,8 +55,8 @@ def reaction_band(order: PaperOrder, last: Paise | None) -> Band:
             return (order.price, NO_HIGH) if is_buy else (NO_LOW, order.price)
         case Stance.WINDOW:
             return _window_band(order, last)
-        case Stance.ENDED:
-            return QUIET
+        case _:
+            assert_never(order.stance)
 
 
 def _pending(order: PaperOrder, start: Paise | None, end: Paise) -> Paise | None:

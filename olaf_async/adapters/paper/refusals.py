@@ -5,7 +5,7 @@ sandbox has words for a refusal they are its own, recorded from a real server (o
 the checks that only an exchange makes (6.7 e; nse-market-rules.md 3.1) have words of ours.
 """
 
-from olaf_async.adapters.paper.orders import LIMITED, STOPS, OrderStatus, PaperOrder
+from olaf_async.adapters.paper.orders import LIMITED, STOPS, PaperOrder
 from olaf_async.domain.order import PriceType, Side, Terms
 from olaf_async.domain.price import Paise, is_on_tick, to_text
 from olaf_async.errors import BrokerRejected
@@ -42,7 +42,7 @@ def refuse_ended(order: PaperOrder, verb: str) -> None:
     Raises:
         BrokerRejected: the order is complete, cancelled or rejected.
     """
-    if order.status not in {OrderStatus.OPEN, OrderStatus.TRIGGER_PENDING}:
+    if not order.is_working:
         raise BrokerRejected(f"Cannot {verb} order in {order.status} status")
 
 
@@ -80,8 +80,8 @@ def refuse_late_mis(local_s: int, square_off_s: int) -> None:
         return
     hour, minute = divmod(square_off_s // 60, 60)
     raise BrokerRejected(
-        f"MIS orders cannot be placed after square-off time ({hour:02d}:{minute:02d} IST). "
-        "Trading resumes at 09:00 AM IST."
+        f"MIS orders cannot be placed after square-off time ({hour:02d}:{minute:02d} IST). "  # codespell:ignore
+        "Trading resumes at 09:00 AM IST."  # codespell:ignore
     )
 
 
