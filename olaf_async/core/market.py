@@ -45,18 +45,22 @@ def guard_of(
 
 
 class SymbolMarket:
-    """One symbol's prints of one day, one at a time."""
+    """One symbol's prints of one day, one at a time.
+
+    ``high`` and ``low`` are the bar's so far; ``limit_ns`` is when the bar or the session ends.
+    """
 
     __slots__ = (
         "_bar_ns",
         "_end_ns",
-        "_high",
-        "_low",
         "_open",
         "_session",
         "guard",
+        "high",
         "last",
         "last_ns",
+        "limit_ns",
+        "low",
         "symbol",
     )
 
@@ -67,30 +71,37 @@ class SymbolMarket:
         self.last_ns = session.open_ns
         self._session = session
         self._bar_ns = bar_ns
-        self._end_ns = session.open_ns + bar_ns
         self._open: Paise | None = None
-        self._high: Paise = NO_LOW
-        self._low: Paise = NO_HIGH
+        self.high: Paise = NO_LOW
+        self.low: Paise = NO_HIGH
+        self._end_ns = self.limit_ns = session.open_ns
+        self._roll(session.open_ns)
 
     def take(self, price: Paise, at_ns: int) -> PriceTouched | None:
         """Take in one print, after whatever was due before it. Time that steps back stands still.
 
-        Prints outside the session are ignored.
+        Prints outside the session are ignored. This runs for every print there is, hence its shape.
         """
-        at_ns = max(at_ns, self.last_ns)
-        if not self._session.open_ns <= at_ns < self._session.close_ns:
-            return None
-        if at_ns >= self._end_ns:
+        if at_ns < self.last_ns:
+            if self.last is None:
+                return None
+            at_ns = self.last_ns
+        if at_ns >= self.limit_ns:
+            if at_ns >= self._session.close_ns:
+                return None
             self._roll(at_ns)
-        self.last, self.last_ns = price, at_ns
-        if self._open is None:
-            self._open = price
-        # Not max(): this line runs for every print there is.
-        if price > self._high:  # noqa: PLR1730
-            self._high = price
-        if price < self._low:  # noqa: PLR1730
-            self._low = price
-        return PriceTouched(self.symbol, at_ns, price) if self.guard.is_breached_by(price) else None
+        self.last = price
+        self.last_ns = at_ns
+        if price > self.high:
+            self.high = price
+            if self._open is None:
+                self._open = price
+        if price < self.low:  # noqa: PLR1730
+            self.low = price
+        guard = self.guard
+        if guard.low < price < guard.high:
+            return None
+        return PriceTouched(self.symbol, at_ns, price)
 
     def next_due_ns(self) -> int:
         """When the core next wants to be asked whatever the price does."""
@@ -115,7 +126,7 @@ class SymbolMarket:
         assert self._open is not None, "only a bar with a print is closed"
         assert self.last is not None, "a bar with a print has a last price"
         end_ns = self._end_ns
-        bar = Bar(end_ns - self._bar_ns, end_ns, self._open, self._high, self._low, self.last)
+        bar = Bar(end_ns - self._bar_ns, end_ns, self._open, self.high, self.low, self.last)
         self._roll(end_ns)
         return bar
 
@@ -123,4 +134,7 @@ class SymbolMarket:
         """Begin the bar that ``at_ns`` lies in."""
         start_ns = self._session.open_ns
         self._end_ns = start_ns + ((at_ns - start_ns) // self._bar_ns + 1) * self._bar_ns
-        self._open, self._high, self._low = None, NO_LOW, NO_HIGH
+        self.limit_ns = min(self._end_ns, self._session.close_ns)
+        self._open = None
+        self.high = NO_LOW
+        self.low = NO_HIGH

@@ -5,9 +5,10 @@ is the measure; `Skipping` searches columns for the next breach of a guard or of
 reads bars out of slices. They must never differ in what they report, only in how long it takes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from itertools import chain, repeat
+from typing import Final, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,8 @@ from olaf_async.domain.session import Session
 
 Integers = NDArray[np.int64]
 _QUIET: Final = (NO_LOW, NO_HIGH)
+_Ahead: TypeAlias = "tuple[int, Paise, _StepLane, int]"
+"""A print still to come: its time, its price, whose it is, and its place in the day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,10 @@ class Lane(Protocol):
     """One symbol's prints and what is waiting for them."""
 
     symbol: str
-    guard: Guard
+
+    def set_guard(self, guard: Guard) -> None:
+        """The core's wishes have changed."""
+        ...
 
     def set_band(self, low: Paise, high: Paise) -> None:
         """The exchange's orders react only at or beyond these."""
@@ -94,6 +100,14 @@ def in_session(columns: PriceColumns, session: Session) -> PriceColumns:
     )
 
 
+def print_at(columns: PriceColumns, index: int, guard: Guard) -> Print:
+    """The print at this index as it is told to exchange and core."""
+    price, at_ns = int(columns.price[index]), int(columns.t_ns[index])
+    before = (int(columns.price[index - 1]), int(columns.t_ns[index - 1])) if index else None
+    is_continuous = columns.continuous is not None and bool(columns.continuous[index])
+    return Print(columns.symbol, at_ns, price, guard.is_breached_by(price), is_continuous, before)
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """What a lane is made of; ``columns`` are inside the session already."""
@@ -107,40 +121,40 @@ class Source:
 # --- print by print ---------------------------------------------------------------------------------
 
 
-class _StepLane:
-    __slots__ = ("continuous", "high", "low", "market", "prices", "symbol", "times")
+class _StepLane(SymbolMarket):
+    """The live path's market, with the exchange's band beside its guard.
+
+    A print between ``calm_low`` and ``calm_high`` reaches no level and does not widen the bar.
+    """
+
+    __slots__ = ("_band", "calm_high", "calm_low", "columns")
 
     def __init__(self, source: Source) -> None:
-        self.symbol = source.columns.symbol
-        self.market = SymbolMarket(self.symbol, source.session, source.bar_ns, source.guard)
-        self.low, self.high = _QUIET
-        self.prices: list[int] = source.columns.price.tolist()
-        self.times: list[int] = source.columns.t_ns.tolist()
-        marks = source.columns.continuous
-        self.continuous: list[bool] | None = None if marks is None else marks.tolist()
+        super().__init__(source.columns.symbol, source.session, source.bar_ns, source.guard)
+        self.columns = source.columns
+        self._band = _QUIET
+        self._settle()
 
-    @property
-    def guard(self) -> Guard:
-        return self.market.guard
-
-    @guard.setter
-    def guard(self, guard: Guard) -> None:
-        self.market.guard = guard
+    def set_guard(self, guard: Guard) -> None:
+        self.guard = guard
+        self._settle()
 
     def set_band(self, low: Paise, high: Paise) -> None:
-        self.low, self.high = low, high
+        self._band = low, high
+        self._settle()
+
+    def _settle(self) -> None:
+        self.calm_low = max(self.low, self._band[0] + 1, self.guard.low + 1)
+        self.calm_high = min(self.high, self._band[1] - 1, self.guard.high - 1)
 
     def newest(self) -> tuple[Paise | None, int]:
-        return self.market.last, self.market.last_ns
+        return self.last, self.last_ns
 
-    def next_due_ns(self) -> int:
-        return self.market.next_due_ns()
-
-    def pop_bar(self, now_ns: int) -> BarClosed | None:
-        return self.market.pop_bar(now_ns)
-
-    def pop_timer(self, now_ns: int) -> TimerDue | None:
-        return self.market.pop_timer(now_ns)
+    def meets(self, price: Paise, at_ns: int) -> bool:
+        """Take in a print that begins or widens a bar, or reaches a level: only the last is for others."""
+        is_touched = self.take(price, at_ns) is not None
+        self._settle()
+        return is_touched or price <= self._band[0] or price >= self._band[1]
 
 
 class PrintByPrint:
@@ -149,39 +163,48 @@ class PrintByPrint:
     def __init__(self, sources: Sequence[Source]) -> None:
         self._lanes = [_StepLane(source) for source in sources]
         self.lanes: Sequence[Lane] = self._lanes
-        times = np.concatenate([source.columns.t_ns for source in sources])
-        owner = np.repeat(np.arange(len(sources)), [len(source.columns.t_ns) for source in sources])
-        order = np.lexsort((owner, times))
-        within = np.concatenate([np.arange(len(source.columns.t_ns)) for source in sources])
-        prices = np.concatenate([source.columns.price for source in sources])
-        self._times: list[int] = times[order].tolist()
-        self._prices: list[int] = prices[order].tolist()
-        self._within: list[int] = within[order].tolist()
-        self._owners = [self._lanes[index] for index in owner[order].tolist()]
+        self._total = sum(len(source.columns.t_ns) for source in sources)
+        self._within: Sequence[int] = range(self._total)
+        self._ahead = self._merged()
+        self._held_back: _Ahead | None = None
         self.taken = 0
+
+    def _merged(self) -> Iterator[_Ahead]:
+        columns = [lane.columns for lane in self._lanes]
+        if len(columns) == 1:
+            lanes: Iterable[_StepLane] = repeat(self._lanes[0], self._total)
+            times, prices = columns[0].t_ns, columns[0].price
+        else:
+            times = np.concatenate([column.t_ns for column in columns])
+            owners = np.repeat(np.arange(len(columns)), [len(column.t_ns) for column in columns])
+            order = np.lexsort((owners, times))
+            times = times[order]
+            prices = np.concatenate([column.price for column in columns])[order]
+            within = np.concatenate([np.arange(len(column.t_ns)) for column in columns])[order]
+            self._within = within.tolist()
+            lanes = [self._lanes[owner] for owner in owners[order].tolist()]
+        return zip(times.tolist(), prices.tolist(), lanes, range(self._total), strict=True)
 
     def advance(self, before_ns: int) -> Print | None:
         """See Lanes."""
-        times, prices, owners = self._times, self._prices, self._owners
-        for index in range(self.taken, len(times)):
-            at_ns = times[index]
+        ahead = self._ahead
+        if self._held_back is not None:
+            ahead = chain((self._held_back,), ahead)
+            self._held_back = None
+        for at_ns, price, lane, index in ahead:
             if at_ns >= before_ns:
+                self._held_back = at_ns, price, lane, index
                 self.taken = index
                 return None
-            price = prices[index]
-            lane = owners[index]
-            touched = lane.market.take(price, at_ns)
-            if touched is not None or price <= lane.low or price >= lane.high:
+            # The calm path of SymbolMarket.take, written out: this runs for every print there is.
+            if at_ns < lane.limit_ns and lane.calm_low <= price <= lane.calm_high:
+                lane.last = price
+                lane.last_ns = at_ns
+            elif lane.meets(price, at_ns):
                 self.taken = index + 1
-                return self._print(lane, self._within[index], is_breach=touched is not None)
-        self.taken = len(times)
+                return print_at(lane.columns, self._within[index], lane.guard)
+        self.taken = self._total
         return None
-
-    @staticmethod
-    def _print(lane: _StepLane, within: int, *, is_breach: bool) -> Print:
-        before = (lane.prices[within - 1], lane.times[within - 1]) if within else None
-        is_continuous = lane.continuous is not None and lane.continuous[within]
-        return Print(lane.symbol, lane.times[within], lane.prices[within], is_breach, is_continuous, before)
 
 
 # --- skipping ---------------------------------------------------------------------------------------
@@ -194,7 +217,7 @@ class _SkipLane:
         "_bar_ns",
         "_breach",
         "_closed_ns",
-        "_continuous",
+        "_columns",
         "_guard",
         "_high",
         "_low",
@@ -210,7 +233,7 @@ class _SkipLane:
         self.symbol = source.columns.symbol
         self._times: Integers = source.columns.t_ns
         self._prices: Integers = source.columns.price
-        self._continuous = source.columns.continuous
+        self._columns = source.columns
         self._open_ns = source.session.open_ns
         self._bar_ns = source.bar_ns
         self._closed_ns = source.session.open_ns
@@ -219,12 +242,7 @@ class _SkipLane:
         self.upto = 0
         self._forget()
 
-    @property
-    def guard(self) -> Guard:
-        return self._guard
-
-    @guard.setter
-    def guard(self, guard: Guard) -> None:
+    def set_guard(self, guard: Guard) -> None:
         if (guard.low, guard.high) != (self._guard.low, self._guard.high):
             self._forget()
         self._guard = guard
@@ -285,12 +303,9 @@ class _SkipLane:
 
     def take(self, index: int) -> Print:
         """Take in the print at this index, which matters."""
-        price, at_ns = int(self._prices[index]), int(self._times[index])
-        before = (int(self._prices[index - 1]), int(self._times[index - 1])) if index else None
-        is_continuous = self._continuous is not None and bool(self._continuous[index])
         self.upto = index + 1
         self._forget()
-        return Print(self.symbol, at_ns, price, self._guard.is_breached_by(price), is_continuous, before)
+        return print_at(self._columns, index, self._guard)
 
     def next_due_ns(self) -> int:
         if not self._guard.wants_bars:

@@ -209,7 +209,7 @@ class ReplayDay:
             if isinstance(event, BooksRead):
                 self._send_after_books()
         for lane in self._lanes.lanes:
-            lane.guard = self.engine.guard(lane.symbol)
+            lane.set_guard(self.engine.guard(lane.symbol))
             lane.set_band(*self.exchange.band(lane.symbol))
 
     def _carry_out(self, intent: Intent) -> None:
