@@ -164,6 +164,7 @@ class Trader:
         elif state.position.exit_value:
             self._settle_oversold()
         state.is_done |= state.leaving not in (None, ExitReason.STOP, ExitReason.TARGET)
+        state.is_done |= state.attempts >= state.rules.max_attempts
         state.leaving = None
         if (
             state.armed_ns is None
