@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 
 SECOND = 1_000_000
 EXIT_LIMIT_PCT = 1  # a target exit is a limit this far through the print that reached the target ...
-CHASE = 1 * SECOND  # ... and is re-priced to the last price if it has not filled after this long
+CHASE = 1 * SECOND  # ... and, once jumped, is re-priced to the last price at the next of these intervals
 
 Reason = Literal["stop", "target", "session_end"]
 
@@ -92,8 +92,8 @@ def plain_loop(  # noqa: C901, PLR0912, PLR0915 - one loop read top to bottom is
     """Return the day's trades for prints in arrival order whose times never fall.
 
     `jumped_entry="rest"` lets an entry whose limit was jumped wait at that limit, as an exchange would.
-    Raises OutOfScope where a stop's limit is jumped, where an entry's is (unless it may rest), and where a
-    target exit is still unfilled at the deadline.
+    Raises OutOfScope where a stop's limit is jumped, where an entry's is (unless it may rest), where a rested
+    entry is filled by a print beyond its stop, and where a target exit is still unfilled at the deadline.
     """
     entry, trigger = direction * entry, direction * trigger
     entry_limit = entry + limit_room(entry, entry_limit_pct, tick)
@@ -107,6 +107,7 @@ def plain_loop(  # noqa: C901, PLR0912, PLR0915 - one loop read top to bottom is
     jumped = False  # ... and whether its limit was jumped, so that it rests there
     held: _Held | None = None
     exit_sent: int | None = None  # the working target exit, by the time it was sent
+    chase: int | None = None  # ... and when it is re-priced, if its limit was jumped so that it rests there
     exit_limit = last = 0
     bar: _Bar | None = None
 
@@ -116,9 +117,9 @@ def plain_loop(  # noqa: C901, PLR0912, PLR0915 - one loop read top to bottom is
             continue
 
         # Timers due by now run before the print.
-        if held and exit_sent is not None and exit_sent + CHASE <= now and exit_sent + CHASE < deadline:
-            trades.append(_closed(held, direction, exit_sent + CHASE, last, "target"))
-            held, exit_sent, rearm = None, None, reentry == "immediate"
+        if held and chase is not None and chase <= now and chase < deadline:
+            trades.append(_closed(held, direction, chase, last, "target"))
+            held, exit_sent, chase, rearm = None, None, None, reentry == "immediate"
         if bar and bar.end <= now:
             may_trail = trail_from == "entry_bar" or (held and held.time < bar.end - bar_s * SECOND)
             if held and exit_sent is None and may_trail and bar.close >= bar.open:
@@ -137,8 +138,11 @@ def plain_loop(  # noqa: C901, PLR0912, PLR0915 - one loop read top to bottom is
         # The print meets what was already resting; only if nothing was does it decide something new.
         if held and exit_sent is not None:
             if price >= exit_limit:
-                trades.append(_closed(held, direction, now, price, "target"))
-                held, exit_sent, rearm = None, None, reentry == "immediate"
+                paid = price if chase is None else exit_limit
+                trades.append(_closed(held, direction, now, paid, "target"))
+                held, exit_sent, chase, rearm = None, None, None, reentry == "immediate"
+            elif chase is None:
+                chase = exit_sent + ((now - exit_sent) // CHASE + 1) * CHASE
         elif held and price <= held.stop:
             if price < held.stop - limit_room(held.stop, stop_limit_pct, tick):
                 raise OutOfScope("a protective stop's limit was jumped")
@@ -156,6 +160,8 @@ def plain_loop(  # noqa: C901, PLR0912, PLR0915 - one loop read top to bottom is
             elif price <= entry_limit if jumped else price >= entry:
                 paid = entry_limit if jumped else price
                 stop = (paid - distance) // tick * tick
+                if price <= stop:
+                    raise OutOfScope("an entry's limit was filled by a print beyond its stop")
                 target = paid + take_profit_r * Fraction(paid - stop) if take_profit_r else None
                 held, entry_sent, attempts = _Held(now, paid, stop, stop, target), None, attempts + 1
         elif attempts < max_attempts and ((now in window and price <= trigger) or (rearm and price < entry)):

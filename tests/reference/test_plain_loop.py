@@ -305,33 +305,36 @@ def test_a_target_is_sold_at_the_next_print_after_the_one_that_reached_it() -> N
     assert trade[2:] == (at("09:18:00.500000"), 10390, "target", 9800, 9800)
 
 
-def test_a_target_that_meets_no_print_is_repriced_after_a_second_and_fills_at_the_last_price() -> None:
-    rows = day(*ENTERED, "09:18:00 10400", "09:18:01 10390")
+def test_a_target_exit_that_meets_no_print_waits_since_no_other_price_would_cross_more() -> None:
+    rows = day(*ENTERED, "09:18:00 10400", "09:18:03 10390")
     (trade,) = LONG(rows, take_profit_r=2)
-    assert trade[2:5] == (at("09:18:01"), 10400, "target")
+    assert trade[2:5] == (at("09:18:03"), 10390, "target")
 
 
 def test_a_target_exit_that_is_jumped_waits_for_its_repricing() -> None:
     rows = day(*ENTERED, "09:18:00 10400", "09:18:00.100000 10290", "09:18:00.900000 10280", "09:19:00 10400")
     (trade,) = LONG(rows, take_profit_r=2)  # its limit is 104.00 less 1 %, 102.96, down to 102.95
     assert trade[2:5] == (at("09:18:01"), 10280, "target")
-    touched = day(*ENTERED, "09:18:00 10400", "09:18:00.100000 10290", "09:18:00.900000 10295")
+    late = day(*ENTERED, "09:18:00 10400", "09:18:02 10290", "09:18:02.900000 10280", "09:19:00 10400")
+    assert LONG(late, take_profit_r=2)[0][2:5] == (at("09:18:03"), 10280, "target")
+    touched = day(*ENTERED, "09:18:00 10400", "09:18:00.100000 10290", "09:18:00.900000 10300")
     assert LONG(touched, take_profit_r=2)[0][2:5] == (at("09:18:00.900000"), 10295, "target")
 
 
 def test_a_target_keeps_the_initial_stop_as_its_measure() -> None:
-    rows = day(*ENTERED, "09:31:00 10050", "09:46:00 10195", "09:47:00 10200", "09:48:00 10000")
+    rows = day(*ENTERED, "09:31:00 10050", "09:46:00 10195", "09:47:00 10200", "09:48:00 10150")
     (trade,) = LONG(rows, take_profit_r=1)
-    assert trade[2:] == (at("09:47:01"), 10200, "target", 9800, 10040)
+    assert trade[2:] == (at("09:48:00"), 10150, "target", 9800, 10040)
 
 
 def test_a_target_exit_still_unfilled_at_the_deadline_is_out_of_scope() -> None:
     with pytest.raises(OutOfScope, match="deadline"):
         LONG(day(*ENTERED, "14:44:59.500000 10400"), take_profit_r=2)
+    jumped = "14:44:59.999999 10200"
     with pytest.raises(OutOfScope, match="deadline"):
-        LONG(day(*ENTERED, "14:44:59 10400"), take_profit_r=2)
-    (trade,) = LONG(day(*ENTERED, "14:44:58.999999 10400"), take_profit_r=2)
-    assert trade[2:5] == (at("14:44:59.999999"), 10400, "target")
+        LONG(day(*ENTERED, "14:44:59 10400", jumped), take_profit_r=2)
+    (trade,) = LONG(day(*ENTERED, "14:44:58.999999 10400", "14:44:59.500000 10200"), take_profit_r=2)
+    assert trade[2:5] == (at("14:44:59.999999"), 10200, "target")
 
 
 def test_the_stop_does_not_move_once_the_target_exit_is_sent() -> None:
@@ -428,10 +431,12 @@ def test_the_room_to_a_limit_is_outward_then_capped(trigger: int, pct: str, tick
 
 
 def test_the_reference_shares_no_code_with_the_engine() -> None:
-    allowed = set(sys.stdlib_module_names) | {"hypothesis", "pytest"}
-    for path in Path(__file__).parent.glob("*.py"):
+    reference = ("days", "plain_loop", "strategies")
+    allowed = set(sys.stdlib_module_names) | {"hypothesis", *reference}
+    for name in reference:
+        path = Path(__file__).with_name(f"{name}.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
                 assert {alias.name.split(".")[0] for alias in node.names} <= allowed, path.name
             elif isinstance(node, ast.ImportFrom):
-                assert node.level == 1 or (node.module or "").split(".")[0] in allowed, path.name
+                assert (node.module or "").split(".")[0] in allowed, path.name
