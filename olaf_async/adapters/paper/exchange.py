@@ -364,7 +364,7 @@ class PaperExchange(PaperAccount):
         del self._working[order.order_id]
 
     def _release_resting_margin(self) -> None:
-        """After a fill the sandbox sets the used margin to that of positions alone (X/fund_manager.py)."""
+        """After a fill the sandbox counts the margin of positions only (its sandbox/fund_manager.py)."""
         for order in self._working.values():
             self._ledger.block(order, 0)
 

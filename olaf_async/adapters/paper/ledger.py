@@ -85,7 +85,7 @@ class Ledger:
     def margin_for(self, order: PaperOrder) -> Paise:
         """Margin its remaining shares need at ``order.margin_price``; closing shares need none.
 
-        Source: OpenAlgo's sandbox, price times quantity over leverage for what opens (openalgo-api.md 6.5).
+        Source: OpenAlgo 2.0.2.1, sandbox/fund_manager.py: price times quantity over leverage.
         """
         if order.product == "CNC" and order.side is Side.SELL:
             return 0

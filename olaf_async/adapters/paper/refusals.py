@@ -1,8 +1,8 @@
 """What the paper exchange says no to, and in which words.
 
 Owns every check of a request before anything changes. It must never change anything itself. Where OpenAlgo's
-sandbox has words for a refusal they are its own, recorded from a real server (openalgo-api.md 1.4, 6.2, 6.3);
-the checks that only an exchange makes (6.7 e; nse-market-rules.md 3.1) have words of ours.
+sandbox has words for a refusal they are its own, recorded from a real server (2.0.2.1); the checks that only
+an exchange makes have words of ours.
 """
 
 from olaf_async.adapters.paper.orders import LIMITED, STOPS, PaperOrder
@@ -78,9 +78,9 @@ def refuse_late_mis(local_s: int, square_off_s: int) -> None:
     """
     if _MIS_FROM_S <= local_s < square_off_s:
         return
-    hour, minute = divmod(square_off_s // 60, 60)
+    at = "{:02d}:{:02d}".format(*divmod(square_off_s // 60, 60))
     raise BrokerRejected(
-        f"MIS orders cannot be placed after square-off time ({hour:02d}:{minute:02d} IST). "  # codespell:ignore
+        f"MIS orders cannot be placed after square-off time ({at} IST). "  # codespell:ignore
         "Trading resumes at 09:00 AM IST."  # codespell:ignore
     )
 
@@ -112,7 +112,7 @@ def refuse_off_tick(order: PaperOrder, tick: Paise) -> None:
 
 
 def refuse_bad_stop(order: PaperOrder, last: Paise | None) -> None:
-    """Check an untriggered stop as an exchange does (nse-market-rules.md 3.1).
+    """Check an untriggered stop as NSE and its brokers do (range of the limit: circular NSE/CM/57613).
 
     Raises:
         BrokerRejected: its limit lies on the wrong side of the trigger or too far from it, or the last price
