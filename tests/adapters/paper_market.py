@@ -1,4 +1,4 @@
-"""One symbol at a paper exchange, with as little to write as possible. The tick is 5 paise; times only count."""
+"""One symbol at a paper exchange, with little to write. The tick is 5 paise; times only count up."""
 
 from collections.abc import Callable
 from dataclasses import replace
