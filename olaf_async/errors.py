@@ -1,15 +1,15 @@
 """Every error Olaf raises on purpose, divided by the one question that matters to the reader.
 
-    OlafError
-      ConfigError         bad settings or input file; before anything trades; exit code 3
-      InvariantBroken     our own bug: the symbol is frozen; never swallowed below the pump
-      BrokerError         a call to the broker did not simply succeed
-        BrokerRejected    refused with an answer listed as definite: nothing happened
-        BrokerUnreachable never left this machine: nothing happened
-        RateLimited       refused before acceptance: nothing happened, try later
-        BrokerUndecided   it may have happened: the only one that forbids a retry
-      FeedError           the price feed broke its protocol
-      JournalError        the record could not be written: no record, no new risk
+OlafError
+ConfigError         bad settings or input file; before anything trades; exit code 3
+InvariantBroken     our own bug: the symbol is frozen; never swallowed below the pump
+BrokerError         a call to the broker did not simply succeed
+BrokerRejected    refused with an answer listed as definite: nothing happened
+BrokerUnreachable never left this machine: nothing happened
+RateLimited       refused before acceptance: nothing happened, try later
+BrokerUndecided   it may have happened: the only one that forbids a retry
+FeedError           the price feed broke its protocol
+JournalError        the record could not be written: no record, no new risk
 """
 
 
