@@ -13,6 +13,8 @@ from typing import Any
 
 from olaf_async.core.engine import Engine, Plan
 from olaf_async.core.guards import STANDARD, Guards
+from olaf_async.core.invariants import Check
+from olaf_async.core.invariants import check as check_invariants
 from olaf_async.core.rules import SECOND_NS, Rules
 from olaf_async.domain.events import (
     BooksFailed,
@@ -81,9 +83,10 @@ class Supervisor:
         *,
         timeout_ns: int,
         guards: Guards = STANDARD,
+        check: Check = check_invariants,
         new_lock: Callable[[], Lock] = asyncio.Lock,
     ) -> None:
-        self.engine = Engine(plans.values(), rules, guards)
+        self.engine = Engine(plans.values(), rules, guards, check)
         self._ports = ports
         self._clock = ports.clock
         self._timeout_ns = timeout_ns
