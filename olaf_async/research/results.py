@@ -10,7 +10,7 @@ from datetime import date
 
 from olaf_async.adapters.paper.orders import Change, OrderRecord, What
 from olaf_async.domain.charges import ChargeRates, charges_of
-from olaf_async.domain.intents import Say
+from olaf_async.domain.intents import Say, Severity
 from olaf_async.domain.order import Order, OrderState, PriceType, Role, Side
 from olaf_async.domain.price import Paise
 from olaf_async.domain.setup import Direction, Setup
@@ -167,6 +167,11 @@ class RunResult:
     def entries(self) -> int:
         """Entries filled, in part or whole."""
         return sum(day.entries for day in self.days)
+
+    @property
+    def alarms(self) -> int:
+        """What was said that a person should have heard at once."""
+        return sum(say.severity is Severity.ALARM for day in self.days for _, say in day.says)
 
     @property
     def rows_dropped(self) -> int:

@@ -22,6 +22,7 @@ from olaf_async.core.rules import Rules
 from olaf_async.core.state import SymbolState
 from olaf_async.domain.order import Order, Role, Side
 from olaf_async.domain.price import Paise
+from olaf_async.errors import InvariantBroken
 from olaf_async.research.results import (
     DayResult,
     LeftOut,
@@ -128,6 +129,7 @@ class Run:
         self._left_out = list(left_out)
         self._skipped_files = tuple(skipped_files)
         self._clock_ns = clock_ns
+        self._is_started = False
         self._elapsed_ns = 0
         self._now_ns = 0
         self._done: list[DayResult] = []
@@ -150,7 +152,13 @@ class Run:
         """Replay one happening at a time; yields the virtual time (ns) after each.
 
         Time that passes while the caller holds the run does not count as elapsed.
+
+        Raises:
+            InvariantBroken: the run has been started before; its days would count twice.
         """
+        if self._is_started:
+            raise InvariantBroken("a run runs once; prepare another")
+        self._is_started = True
         since_ns = self._clock_ns()
         for day, priced in self._read_ahead():
             if priced:

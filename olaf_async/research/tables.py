@@ -94,13 +94,24 @@ def check_folder(out: Path) -> None:
     """See before a long run whether its files will find a place; nothing is made.
 
     Raises:
-        ConfigError: there is a file of that name, or no right to write.
+        ConfigError: a file or folder is in the way, or there is no right to write.
     """
-    nearest = next(each for each in (out, *out.absolute().parents) if each.exists())
+    try:
+        nearest = next(each for each in (out, *out.absolute().parents) if each.exists())
+        _refuse_folders(out, (TRADES, ORDERS, SUMMARY))
+    except OSError as error:
+        raise _unwritable(out, error) from None
     if not nearest.is_dir():
         raise ConfigError(f"{out}: {nearest} is not a folder; name another by --out")
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise ConfigError(f"{out}: {nearest} may not be written to; name another folder by --out")
+
+
+def _refuse_folders(out: Path, names: Iterable[str]) -> None:
+    """A folder is the one thing that a file cannot take the place of."""
+    for name in names:
+        if (out / name).is_dir():
+            raise ConfigError(f"{out / name}: is a folder where a file is to be written; move it away")
 
 
 def trades_csv(trades: Iterable[TradeRecord], zone: tzinfo) -> str:
@@ -132,6 +143,7 @@ def summary_json(result: RunResult) -> str:
         "gross_pnl": to_text(result.gross),
         "charges": to_text(result.charges),
         "net_pnl": to_text(result.net),
+        "alarms": str(result.alarms),
         "positions_unclosed": str(len(result.unclosed)),
         "rows_dropped": str(result.rows_dropped),
         "files_skipped": str(len(result.skipped_files)),
@@ -221,10 +233,10 @@ def _put_files(out: Path, fill: Fill) -> None:
     is_done = False
     try:
         fill(staged)
+        names = sorted((each.name for each in staged.iterdir()), key=lambda name: (name == SUMMARY, name))
+        _refuse_folders(out, names)
         (out / SUMMARY).unlink(missing_ok=True)
-        for name in sorted(
-            (each.name for each in staged.iterdir()), key=lambda name: (name == SUMMARY, name)
-        ):
+        for name in names:
             (staged / name).replace(out / name)
         is_done = True
     except OSError as error:
