@@ -102,11 +102,12 @@ def _adjust(state: SymbolState, guards: Guards, stop: Order, now_ns: int) -> Non
 
 def _wished(state: SymbolState, guards: Guards, stop: Order) -> Terms:
     """The terms the stop should have: what is held, at the level reached, or as it was sent."""
-    wished = _terms(state, stop.filled)
+    assert state.stop_level is not None, "a stop has a level"
     base = stop.restore or stop.terms
-    if guards.may_raise(state.orient(base.trigger), state.orient(wished.trigger)):
-        return wished
-    return Terms(wished.quantity, base.price, base.trigger)
+    if guards.may_raise(state.orient(base.trigger), state.stop_level):
+        return _terms(state, stop.filled)
+    quantity = stop.filled + state.exposure
+    return base if quantity == base.quantity else Terms(quantity, base.price, base.trigger)
 
 
 def _chase(state: SymbolState, stop: Order, now_ns: int) -> None:
