@@ -339,7 +339,7 @@ class Engine:
     def _admit_closing(self, order: Order, intent: PlaceOrder) -> Verdict:
         """Send what is to be closed now, which may be less (or more) than when it was asked for."""
         state = self.traders[intent.symbol].state
-        quantity = state.exposure if intent.side is state.entry_side.other else -state.held
+        quantity = self._guards.shares_to_close(state, intent.side)
         if quantity <= 0:
             return Drop("nothing is held any more")
         if quantity != order.terms.quantity:

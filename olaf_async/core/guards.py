@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from olaf_async.core.state import SymbolState
 from olaf_async.domain.events import OrderAnswered
-from olaf_async.domain.order import Order
+from olaf_async.domain.order import Order, OrderState, Side
 from olaf_async.strategies.protocol import Oriented
 
 EntryGuard: TypeAlias = Callable[[SymbolState, int], bool]
@@ -122,14 +122,19 @@ def is_still_wanted(state: SymbolState, order: Order) -> bool:
     return any(slot is order for slot in state.slots)
 
 
+def shares_to_close(state: SymbolState, side: Side) -> int:
+    """What a closing order of this side may still close now: what is held, or what was sold too much."""
+    return state.exposure if side is state.entry_side.other else -state.held
+
+
 def is_answer_for(order: Order, answer: OrderAnswered) -> bool:
     """A modify's answer speaks of the newest modify only."""
     return order.modify_request == answer.request
 
 
 def is_modify_free(order: Order) -> bool:
-    """No modify of this order is outstanding."""
-    return order.pending is None
+    """The order works and no modify of it is outstanding."""
+    return order.state is OrderState.WORKING and order.pending is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +149,7 @@ class Guards:
     may_raise: Callable[[Oriented, Oriented], bool] = may_raise
     is_read_current: Callable[[SymbolState, int], bool] = is_read_current
     is_still_wanted: Callable[[SymbolState, Order], bool] = is_still_wanted
+    shares_to_close: Callable[[SymbolState, Side], int] = shares_to_close
     is_answer_for: Callable[[Order, OrderAnswered], bool] = is_answer_for
     is_modify_free: Callable[[Order], bool] = is_modify_free
 

@@ -79,11 +79,7 @@ def _terms(state: SymbolState, already_filled: int) -> Terms:
 
 def _adjust(state: SymbolState, guards: Guards, stop: Order, now_ns: int) -> None:
     """Raise quantity or trigger by one modify in place; wishes that come meanwhile coalesce into the next."""
-    if (
-        stop.state is not OrderState.WORKING
-        or not guards.is_modify_free(stop)
-        or state.touched_ns is not None
-    ):
+    if not guards.is_modify_free(stop) or state.touched_ns is not None:
         return
     wished = _wished(state, guards, stop)
     if wished == stop.terms:
