@@ -31,7 +31,7 @@ class Account:
     realised: Paise = 0
     marked_realised: Paise = 0
     marked_ns: int = 0
-    open_loss: Paise = 0
+    open_profit: Paise = 0
     exposed: dict[str, bool] = field(default_factory=dict)
     sends: deque[int] = field(default_factory=deque)
     seen_ids: dict[str, None] = field(default_factory=dict)
@@ -86,13 +86,13 @@ class Account:
             return None
         return self.sends[len(self.sends) - most] + SECOND_NS
 
-    def mark(self, open_loss: Paise, now_ns: int) -> bool:
+    def mark(self, open_profit: Paise, now_ns: int) -> bool:
         """Take in the open positions' value against entry (paise); whether the loss latch closes now."""
-        self.open_loss = open_loss
+        self.open_profit = open_profit
         self.marked_realised = self.realised
         self.marked_ns = now_ns
         limit = self.rules.max_daily_loss
-        if limit is None or self.is_loss_latched or self.realised + open_loss > -limit:
+        if limit is None or self.is_loss_latched or self.realised + open_profit > -limit:
             return False
         self.is_loss_latched = True
         return True

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeAlias, assert_never
 
-from olaf_async.core import evidence
+from olaf_async.core import entries, evidence
 from olaf_async.core.account import Account
 from olaf_async.core.guards import STANDARD, Guards
 from olaf_async.core.invariants import Check
@@ -200,8 +200,8 @@ class Engine:
 
     def _marked(self, event: Marked) -> None:
         prices = dict(event.prices)
-        open_loss = sum(self._open_profit(name, price) for name, price in prices.items())
-        if self.account.mark(open_loss, event.at_ns):
+        open_profit = sum(self._open_profit(name, price) for name, price in prices.items())
+        if self.account.mark(open_profit, event.at_ns):
             self.account.say(
                 None,
                 Severity.ALARM,
@@ -314,8 +314,10 @@ class Engine:
         wait_ns = self.account.wait_for_rate(now_ns, is_urgent=is_urgent)
         if wait_ns is not None:
             return Wait(wait_ns)
-        if order.sent_ns is None:
+        if isinstance(intent, PlaceOrder):
             order.sent_ns = now_ns
+            if intent.role is Role.ENTRY:
+                entries.sent(state, now_ns)
         state.touch()
         return verdict
 
@@ -323,18 +325,25 @@ class Engine:
         state = self.traders[intent.symbol].state
         if order.state is not OrderState.IN_FLIGHT or not self._guards.is_still_wanted(state, order):
             return Drop(f"the order is {order.state.value}")
-        if intent.role is not Role.ENTRY:
-            return self._admit_closing(order, intent)
+        if intent.role is Role.ENTRY:
+            return self._admit_entry(order, intent, now_ns)
+        return self._admit_closing(order, intent)
+
+    def _admit_entry(self, order: Order, intent: PlaceOrder, now_ns: int) -> Verdict:
+        """All guards once more, with nothing awaited between the last of them and the sending."""
+        state = self.traders[intent.symbol].state
         state.entry = None
         denied_by = self._guards.denies_entry(state, now_ns)
         state.entry = order
         if denied_by is not None:
             return Drop(denied_by)
-        if not self._guards.books_allow_entry(state):
-            if state.books_seq >= state.newest_seq:
-                return Drop("the account already holds the share")
-            return ReadFirst()
-        return Send(intent)
+        if entries.is_unwanted(state, order, now_ns):
+            return Drop("the trigger has lapsed")
+        if self._guards.books_allow_entry(state):
+            return Send(intent)
+        if state.books_seq >= state.newest_seq:
+            return Drop("the account already holds the share")
+        return ReadFirst()
 
     def _admit_closing(self, order: Order, intent: PlaceOrder) -> Verdict:
         """Send what is to be closed now, which may be less (or more) than when it was asked for."""

@@ -11,6 +11,7 @@ from olaf_async.domain.price import Paise
 
 def consider(state: SymbolState, guards: Guards, price: Paise, now_ns: int) -> None:
     """A print has come: is it the undercut that arms the entry? A trigger that a guard denies lapses."""
+    _notice_touch(state, price)
     if state.armed_ns is not None or state.is_done:
         return
     arming = state.strategy.arming(after_exit=state.is_after_exit)
@@ -29,6 +30,14 @@ def consider(state: SymbolState, guards: Guards, price: Paise, now_ns: int) -> N
     state.last_denial = ""
 
 
+def _notice_touch(state: SymbolState, price: Paise) -> None:
+    """Without a stream nobody tells of a fill: a print at the resting entry's trigger asks the books."""
+    is_watched = state.entry is not None and not state.account.is_stream_up
+    if is_watched and state.orient(price) >= state.strategy.entry:
+        state.is_entry_at_work = True
+        state.want_books()
+
+
 def _note_denial(state: SymbolState, guard: str) -> None:
     if guard in (state.last_denial, "has_no_entry_outstanding", "is_flat_by_belief"):
         return
@@ -39,7 +48,7 @@ def _note_denial(state: SymbolState, guard: str) -> None:
 
 def pursue(state: SymbolState, guards: Guards, now_ns: int) -> None:
     """Bring the entry slot to what is wanted now: a resting order, none, or one on its way out."""
-    if state.entry is not None and is_unwanted(state, now_ns):
+    if state.entry is not None and is_unwanted(state, state.entry, now_ns):
         calls.cancel(state, state.entry, now_ns)
     if state.armed_ns is None:
         return
@@ -72,17 +81,25 @@ def place(state: SymbolState) -> None:
     calls.place(state, Role.ENTRY, state.entry_side, PriceType.SL, Terms(state.planned, limit, trigger))
 
 
-def is_unwanted(state: SymbolState, now_ns: int) -> bool:
-    """Whether the outstanding entry should be cancelled."""
-    if state.leaving is not None or state.frozen is not None or state.position.left or state.position.taken:
+def sent(state: SymbolState, now_ns: int) -> None:
+    """The entry is leaving: a trigger's time runs from its first send, retries do not renew it."""
+    if not state.rejections:
+        state.armed_ns = now_ns
+
+
+def is_unwanted(state: SymbolState, entry: Order, now_ns: int) -> bool:
+    """Whether the outstanding entry should be cancelled, or not be sent at all."""
+    position = state.position
+    if state.leaving is not None or state.frozen is not None or position.left or position.taken:
         return True
     if state.armed_ns is None or now_ns >= state.armed_ns + state.rules.order_timeout_ns:
         return True
+    if position.entered > entry.filled:
+        # An earlier entry has filled after its end.
+        return True
     if state.stop is not None and state.stop.modifications >= _modifications_free(state):
         return True
-    if state.entry is not None and state.entry.repairs:
-        return True
-    return state.account.refuses_new_risk() is not None
+    return bool(entry.repairs) or state.account.refuses_new_risk() is not None
 
 
 def _modifications_free(state: SymbolState) -> int:

@@ -215,6 +215,7 @@ def _entered(state: SymbolState, order: Order, quantity: int, paid: Paise, now_n
         return
     if order.filled == quantity:
         state.attempts += 1
+    state.is_entry_at_work |= order is state.entry
     state.provisional = max(0, state.provisional - quantity)
     price = paid // quantity
     protection.found_position(state, price)

@@ -24,7 +24,7 @@ def fingerprint(engine: Engine) -> str:
         account.realised,
         account.marked_realised,
         account.marked_ns,
-        account.open_loss,
+        account.open_profit,
         tuple(account.sends),
         tuple(account.seen_ids),
         account.asked_seq,

@@ -151,6 +151,8 @@ def consider(state: SymbolState, price: Paise, now_ns: int) -> None:
     level = watched_level(state)
     if level is not None and reached <= level:
         state.touched_ns = now_ns
+        if not state.account.is_stream_up:
+            state.want_books()
 
 
 def watched_level(state: SymbolState) -> int | None:

@@ -44,6 +44,7 @@ class SymbolState:
     triggers: int = 0
     is_after_exit: bool = False
     last_denial: str = ""
+    is_entry_at_work: bool = False
 
     # protection
     initial_level: Oriented | None = None
@@ -182,7 +183,7 @@ class SymbolState:
             return True
         if self.touched_ns is not None and self.stop is not None:
             return True
-        if not self.account.is_stream_up and self.entry is not None and self.is_entry_touched:
+        if self.entry is not None and not self.account.is_stream_up and self.is_entry_at_work:
             return True
         return any(order.is_unsettled or order.is_bound_by_books for order in (*self.slots, *self.phantoms))
 
@@ -191,11 +192,6 @@ class SymbolState:
         """Nothing held, nothing outstanding, nothing armed."""
         return not (self.held or self.provisional or self.slots or self.armed_ns is not None)
 
-    @property
-    def is_entry_touched(self) -> bool:
-        """Whether the newest print known lies at or beyond the working entry's trigger."""
-        return self.last is not None and self.orient(self.last) >= self.strategy.entry
-
     def retire(self, order: Order) -> None:
         """Move an ended order out of its slot; late evidence will still find it.
 
@@ -203,6 +199,7 @@ class SymbolState:
         """
         if self.entry is order:
             self.entry = None
+            self.is_entry_at_work = False
         elif self.stop is order:
             self.stop = None
             self.touched_ns = None

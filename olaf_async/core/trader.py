@@ -253,7 +253,7 @@ class Trader:
             low = protection.watched_level(state)
             high = state.target_level if state.leaving is None else None
         elif state.entry is not None:
-            if not state.account.is_stream_up and not state.is_entry_touched:
+            if not state.account.is_stream_up and not state.is_entry_at_work:
                 high = state.strategy.entry
         elif state.is_idle and not state.is_done:
             low = self._watch_for_trigger(now_ns)
