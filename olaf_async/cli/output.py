@@ -1,0 +1,61 @@
+"""What verbs print when they are done: where the files are, a result as JSON, how this program is called."""
+
+import json
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from olaf_async.research.results import RunResult
+from olaf_async.research.safety_figures import safety_figures
+from olaf_async.research.tables import ORDERS, SUMMARY, TRADES, summary_json
+
+
+def command() -> str:
+    """How this program was called, so that a suggested line can be typed as it is shown."""
+    called = Path(sys.argv[0])
+    if called.name != "__main__.py":
+        return called.name if shutil.which(called.name) else shlex.quote(shown_path(called))
+    python = Path(sys.executable)
+    on_path = shutil.which(python.name)
+    name = python.name if on_path and Path(on_path) == python else shlex.quote(shown_path(python))
+    return f"{name} -m olaf_async"
+
+
+def shown_path(path: Path) -> str:
+    """The shorter way to a path: from here where it lies below here."""
+    try:
+        return str(path.absolute().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def print_files(console: Console, out: Path) -> None:
+    """Where the run was written."""
+    text = Text("written to   ", style="dim")
+    text.append(f"{shown_path(out)}/", style="bold")
+    text.append(f"{TRADES}, {ORDERS}, {SUMMARY}")
+    console.print(text, soft_wrap=True)
+
+
+def print_json(console: Console, result: RunResult, out: Path) -> None:
+    """The summary as it was written, with the safety figures and the folder beside it."""
+    figures = safety_figures(result.days)
+    more = {
+        "safety": {
+            "entries_max": max(figures.entries.values(), default=0),
+            "stops_needed": figures.stops_needed,
+            "stops_at_once": figures.stops_at_once,
+            "duplicate_entries": figures.duplicate_entries,
+            "emergency_stops": figures.emergency_stops,
+            "off_tick_prices": figures.off_tick,
+            "alarms": figures.alarms,
+            "unprotected_ms": list(figures.unprotected_ms),
+        },
+        "out": str(out),
+    }
+    beginning = summary_json(result).rstrip().removesuffix("}").rstrip()
+    console.out(beginning + ",\n" + json.dumps(more, indent=2).removeprefix("{\n"), highlight=False)

@@ -1,0 +1,211 @@
+"""The day report: what a person reads when a replayed day is over.
+
+Owns the arrangement of headline, trades, pictures and safety figures as rich renderables. It never prints and
+never computes money: every number comes from the result, so the same result always gives the same report.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, tzinfo
+from typing import TypeAlias
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from olaf_async.adapters.replay.files import PriceColumns
+from olaf_async.domain.price import Paise, to_text
+from olaf_async.domain.trade import ExitReason
+from olaf_async.research.day_story import REASONS, average, money, r_multiple, r_text
+from olaf_async.research.results import DayResult, RunResult, TradeRecord
+from olaf_async.research.safety_figures import SafetyFigures, safety_figures
+from olaf_async.research.trade_chart import WIDTH_MIN, chart, stop_steps
+
+CHARTS_MAX = 6
+"""More pictures than this are no longer a report but a book."""
+
+Prices: TypeAlias = Mapping[tuple[str, date], PriceColumns]
+"""The prices of a symbol on a day."""
+
+_ROOMY = 92
+"""Columns from which on a table may breathe."""
+
+_NS_PER_S = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class ReportFrame:
+    """What a report needs beside the result: names, the zone of its times, the room it has."""
+
+    title: str
+    zone: tzinfo
+    width: int
+    attempts_max: int
+    is_drawn: bool = True
+    """Whether the terminal can show the letters pictures are made of."""
+
+
+def day_report(result: RunResult, prices: Prices, frame: ReportFrame) -> RenderableType:
+    """The whole report; ``prices`` are by symbol and day, and a trade without any gets no picture."""
+    parts: list[RenderableType] = [headline(result, frame.title)]
+    if result.trades:
+        parts.append(Text())
+        parts.append(
+            trade_table(result.trades, result, frame.zone, frame.width, has_days=len(result.days) > 1)
+        )
+    if frame.is_drawn:
+        parts += _pictures(result, prices, frame)
+    parts.append(safety(safety_figures(result.days), frame.attempts_max))
+    return Group(*parts)
+
+
+# ---------------------------------------------------------------------------------------- headline
+
+
+def headline(result: RunResult, title: str) -> Panel:
+    """The result of the day in one number, and how it came about."""
+    net = Text(f"{money(result.net)} rupees", style=f"bold {_colour(result.net)}")
+    net.append(" net", style="default not bold")
+    made = Text(f"{money(result.gross)} from trading, {money(-result.charges)} brokerage and taxes")
+    won = sum(record.net > 0 for record in result.trades)
+    counts = (
+        f"{_count(result.setups, 'setup')}, {_count(result.triggers, 'undercut')}, "
+        f"{_count(len(result.trades), 'trade')}: {won} won, {len(result.trades) - won} lost"
+    )
+    body = Group(net, made, Text(counts))
+    return Panel(
+        body, title=Text(title, style="bold"), title_align="left", border_style="dim", padding=(0, 1)
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _colour(paise: Paise) -> str:
+    return "green" if paise > 0 else "red" if paise < 0 else "default"
+
+
+# ------------------------------------------------------------------------------------------ trades
+
+
+def trade_table(
+    trades: Sequence[TradeRecord], sums: RunResult, zone: tzinfo, width: int, *, has_days: bool = False
+) -> Table:
+    """One row for each of these trades, of two lines so that it fits on 80 columns; below, the ``sums``."""
+    gap = 1 if width >= _ROOMY else 0
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, gap, 0, 0),
+        header_style="dim",
+        show_footer=True,
+    )
+    gross, charges, net = sums.gross, sums.charges, sums.net
+    table.add_column("Trade", footer="all", no_wrap=True)
+    table.add_column("In", no_wrap=True)
+    table.add_column("Out", no_wrap=True)
+    table.add_column("Ended by", no_wrap=True)
+    table.add_column("Stop", justify="right", no_wrap=True)
+    table.add_column("R", justify="right", no_wrap=True)
+    table.add_column("Gross", footer=money(gross), justify="right", no_wrap=True)
+    table.add_column("Charges", footer=money(-charges), justify="right", no_wrap=True)
+    table.add_column("Net", footer=Text(money(net), style=_colour(net)), justify="right", no_wrap=True)
+    for record in trades:
+        table.add_row(*_trade_cells(record, zone, has_days=has_days))
+    return table
+
+
+def _trade_cells(record: TradeRecord, zone: tzinfo, *, has_days: bool) -> Iterable[RenderableType]:
+    trade = record.trade
+    name = Text(trade.symbol, style="bold")
+    name.append(f"\n{trade.direction.word} {trade.quantity:,}", style="not bold dim")
+    day = f" {trade.day:%d %b}" if has_days else ""
+    name.append(day, style="not bold dim")
+    yield name
+    for at_ns, value in ((trade.entry_ns, trade.entry_value), (trade.exit_ns, trade.exit_value)):
+        cell = Text(f"{_clock(at_ns, zone)}\n")
+        cell.append(average(value, trade.quantity), style="bold")
+        yield cell
+    yield Text(REASONS[trade.reason], style="red" if trade.reason is ExitReason.RISK else "default")
+    moved = f"\n{to_text(trade.final_stop)}" if trade.final_stop != trade.initial_stop else ""
+    yield Text(to_text(trade.initial_stop) + moved)
+    yield Text(r_text(trade), style=_colour(trade.gross) if r_multiple(trade) is not None else "dim")
+    yield money(record.gross)
+    yield money(-record.charges)
+    yield Text(money(record.net), style=f"bold {_colour(record.net)}")
+
+
+def _clock(at_ns: int, zone: tzinfo) -> str:
+    return f"{datetime.fromtimestamp(at_ns // _NS_PER_S, zone):%H:%M:%S}"
+
+
+# ---------------------------------------------------------------------------------------- pictures
+
+
+def _pictures(result: RunResult, prices: Prices, frame: ReportFrame) -> list[RenderableType]:
+    """A picture for each of the first trades, two beside each other where there is room."""
+    drawn = [
+        (day, record, prices[record.trade.symbol, day.day])
+        for day in result.days
+        for record in day.trades
+        if (record.trade.symbol, day.day) in prices
+    ][:CHARTS_MAX]
+    if not drawn:
+        return []
+    columns = 2 if len(drawn) > 1 and frame.width >= 2 * WIDTH_MIN + 4 else 1
+    width = (frame.width - 2 * (columns - 1)) // columns
+    grid = Table.grid(padding=(0, 2, 1, 0), pad_edge=False)
+    cells = [_picture(day, record, columns_of, frame.zone, width) for day, record, columns_of in drawn]
+    for start in range(0, len(cells), columns):
+        grid.add_row(*cells[start : start + columns])
+    legend = Text("▲ bought  ▼ sold short  ─ resting stop  ● out", style="dim")
+    return [Padding(legend, (0, 0, 1, 0)), grid]
+
+
+def _picture(
+    day: DayResult, record: TradeRecord, columns: PriceColumns, zone: tzinfo, width: int
+) -> RenderableType:
+    trade = record.trade
+    title = Text(trade.symbol, style="bold")
+    title.append(f"  {r_text(trade)} R", style=_colour(trade.gross))
+    title.append(f"  {REASONS[trade.reason]}", style="dim")
+    return Group(title, *chart(trade, columns, stop_steps(day.orders, trade), zone, width))
+
+
+# ------------------------------------------------------------------------------------------ safety
+
+
+def safety(figures: SafetyFigures, attempts_max: int) -> RenderableType:
+    """The figures that must be what they are, each with a mark that says whether it is."""
+    table = Table.grid(padding=(0, 2), pad_edge=False)
+    table.add_column(width=1)
+    table.add_column()
+    table.add_column(justify="right")
+    for is_good, what, measured in _safety_rows(figures, attempts_max):
+        mark = Text("✓", style="green") if is_good else Text("✗", style="bold red")
+        table.add_row(mark, what, Text(measured, style="bold" if is_good else "bold red"))
+    return Group(Rule("Was it safe?", align="left", style="dim"), Padding(table, (0, 0, 1, 0)))
+
+
+def _safety_rows(figures: SafetyFigures, attempts_max: int) -> Iterable[tuple[bool, str, str]]:
+    most = max(figures.entries.values(), default=0)
+    yield most <= attempts_max, "filled entries of any symbol, at most", f"{most} of {attempts_max} allowed"
+    yield (
+        figures.stops_at_once == figures.stops_needed,
+        "protective stops accepted at the first try",
+        f"{figures.stops_at_once} of {figures.stops_needed}",
+    )
+    yield figures.duplicate_entries == 0, "duplicate entries", str(figures.duplicate_entries)
+    yield figures.emergency_stops == 0, "emergency stops", str(figures.emergency_stops)
+    yield figures.off_tick == 0, "prices off the tick", f"{figures.off_tick} of {figures.prices}"
+    yield figures.alarms == 0, "alarms", str(figures.alarms)
+    if figures.unprotected_ms:
+        shown = ", ".join(f"{each:g}" for each in figures.unprotected_ms[:CHARTS_MAX])
+        more = " ..." if len(figures.unprotected_ms) > CHARTS_MAX else ""
+        yield True, "without a confirmed stop, each trade", f"{shown}{more} ms"
