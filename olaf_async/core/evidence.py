@@ -107,7 +107,13 @@ def _second_id(state: SymbolState, order: Order, order_id: str) -> None:
 
 
 def _modify_answered(state: SymbolState, guards: Guards, order: Order, answer: OrderAnswered) -> None:
-    if order.pending is None or order.state in ENDS or not guards.is_answer_for(order, answer):
+    if order.state in ENDS:
+        return
+    if order.pending is None or not guards.is_answer_for(order, answer):
+        if answer.outcome is Outcome.ACCEPTED:
+            # An older change has landed after all: see what it left behind.
+            order.is_read_back = False
+            state.want_books()
         return
     match answer.outcome:
         case Outcome.ACCEPTED:

@@ -12,7 +12,7 @@ from olaf_async.core.guards import Guards
 from olaf_async.core.state import SymbolState, is_unsent
 from olaf_async.domain.events import OrderRow, Status
 from olaf_async.domain.intents import Severity
-from olaf_async.domain.order import ENDS, Order, OrderState, Signal, Terms
+from olaf_async.domain.order import ENDS, Order, OrderState, Role, Signal, Terms
 from olaf_async.domain.price import Paise
 from olaf_async.domain.trade import ExitReason
 
@@ -142,7 +142,7 @@ def _standing(state: SymbolState, order: Order, row: OrderRow, now_ns: int) -> N
 def _read_back(state: SymbolState, order: Order, shown: Terms) -> None:
     """What the broker keeps must be what we sent, field by field; repaired once, then a person is called."""
     order.is_read_back = True
-    if shown == order.terms:
+    if shown == order.terms or _is_late_raise(state, order, shown):
         return
     wanted, order.terms = order.terms, shown
     state.say(
@@ -156,6 +156,18 @@ def _read_back(state: SymbolState, order: Order, shown: Terms) -> None:
     else:
         order.restore = wanted
     order.repairs += 1
+
+
+def _is_late_raise(state: SymbolState, order: Order, shown: Terms) -> bool:
+    """A raise that counted as never done has landed after all: it stands, a stop is not lowered again."""
+    if order.role is not Role.STOP or shown.quantity != order.terms.quantity:
+        return False
+    if state.orient(shown.trigger) <= state.orient(order.terms.trigger):
+        return False
+    order.terms = shown
+    state.stop_level = state.orient(shown.trigger)
+    state.say(Severity.WARNING, "late_raise", f"{state.symbol}: {order.key} turns out to be at {shown}")
+    return True
 
 
 def _ending(state: SymbolState, order: Order, row: OrderRow, books: SymbolBooks, now_ns: int) -> None:
