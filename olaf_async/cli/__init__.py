@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")
     invocation = Invocation()
     try:
-        app(arguments, prog_name="olaf", obj=invocation)
+        app(arguments, obj=invocation)
     except ConfigError as error:
         return invocation.refuse(error)
     except SystemExit as ended:
@@ -65,13 +65,14 @@ def paper_day(  # noqa: PLR0913 -- one parameter for each flag
     config: Config = None,
     sets: Sets = None,
     as_json: AsJson = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
-    version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", metavar="", help="Show tracebacks of errors.")] = False,
+    version: Annotated[bool, typer.Option("--version", metavar="", help="Show the version.")] = False,
 ) -> None:
     """A trading engine for Indian equities.
 
-    Without a verb: one paper day on the bundled sample market, then the day report. The options below belong
-    to it; each verb has its own.
+    Without a verb: one paper day on the bundled sample market, and its report.
+
+    The options here are the paper day's; each verb has its own.
     """
     invocation = context.ensure_object(Invocation)
     invocation.is_debugging = debug

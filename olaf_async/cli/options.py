@@ -17,10 +17,10 @@ def read_day(text: str) -> date:
     """
     try:
         day = date.fromisoformat(text)
-    except ValueError as error:
-        raise typer.BadParameter(f"{text!r} is not a day (YYYY-MM-DD): {error}") from None
-    if day.isoformat() != text:
-        raise typer.BadParameter(f"{text!r} is not a day; write it as {day}")
+    except ValueError:
+        day = None
+    if day is None or day.isoformat() != text:
+        raise typer.BadParameter(f"{text!r} is not a day (YYYY-MM-DD)")
     return day
 
 
@@ -51,8 +51,10 @@ Sets: TypeAlias = Annotated[
         "--set", metavar="KEY=VALUE", help="One setting, over file and environment. May be repeated."
     ),
 ]
-AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-Fast: TypeAlias = Annotated[bool, typer.Option("--fast", help="Do not slow the day down to watch it.")]
+AsJson: TypeAlias = Annotated[bool, typer.Option("--json", metavar="", help="Print the result as JSON.")]
+Fast: TypeAlias = Annotated[
+    bool, typer.Option("--fast", metavar="", help="Do not slow the day down to watch it.")
+]
 Day: TypeAlias = Annotated[
     date | None,
     typer.Option(
@@ -80,7 +82,10 @@ BarSpan: TypeAlias = Annotated[
     ),
 ]
 SkipBad: TypeAlias = Annotated[
-    bool, typer.Option("--skip-bad", help="Leave out what cannot be read, and say so, instead of refusing.")
+    bool,
+    typer.Option(
+        "--skip-bad", metavar="", help="Leave out what cannot be read, and say so, instead of refusing."
+    ),
 ]
 Daily: TypeAlias = Annotated[
     Path, typer.Option("--daily", metavar="DIR", help="Daily bars: DIR/SYMBOL.csv (.csv.gz, .parquet).")

@@ -9,9 +9,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from olaf_async.research.day_report import Limits
 from olaf_async.research.results import RunResult
 from olaf_async.research.safety_figures import safety_figures
 from olaf_async.research.tables import ORDERS, SUMMARY, TRADES, summary_json
+from olaf_async.settings import Settings
 
 
 def command() -> str:
@@ -33,6 +35,11 @@ def shown_path(path: Path) -> str:
         return str(path)
 
 
+def limits(settings: Settings) -> Limits:
+    """What the safety figures of a run under these settings are held against."""
+    return Limits(settings.strategy.max_attempts, int(settings.risk.unprotected_s_max * 1000))
+
+
 def print_files(console: Console, out: Path) -> None:
     """Where the run was written."""
     text = Text("written to   ", style="dim")
@@ -52,7 +59,6 @@ def print_json(console: Console, result: RunResult, out: Path) -> None:
             "duplicate_entries": figures.duplicate_entries,
             "emergency_stops": figures.emergency_stops,
             "off_tick_prices": figures.off_tick,
-            "alarms": figures.alarms,
             "unprotected_ms": list(figures.unprotected_ms),
         },
         "out": str(out),

@@ -4,7 +4,6 @@ Owns the pace at which a person sees the day; the engine is one happening ahead 
 watches (a pipe, CI, ``--fast``) the same day is told in plain lines at once.
 """
 
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,11 +14,12 @@ from typing import Final
 import typer
 from rich.console import Console
 from rich.live import Live
+from rich.text import Text
 
 from olaf_async import app
 from olaf_async.adapters.replay.files import PriceColumns
 from olaf_async.cli.invocation import UNSAFE, Invocation
-from olaf_async.cli.output import command, print_files, print_json, shown_path
+from olaf_async.cli.output import command, limits, print_files, print_json, shown_path
 from olaf_async.cli.screen import WIDTH_MAX, Stage, screen, told
 from olaf_async.core.rules import SECOND_NS
 from olaf_async.domain.setup import Setup
@@ -32,13 +32,13 @@ from olaf_async.research.safety_figures import needs_a_person
 from olaf_async.research.tables import check_folder, write_run
 from olaf_async.settings import Settings
 
-DAY_S: Final = 3.0
+DAY_S: Final = 2.6
 """Seconds in which the clock of the day goes round, where nothing happens."""
 
-LINE_S: Final = 0.12
+LINE_S: Final = 0.1
 """Seconds a new line is given to be read."""
 
-LINES_S_MAX: Final = 2.5
+LINES_S_MAX: Final = 2.4
 """Seconds for all lines together: the whole run stays under ten seconds on a slow machine too."""
 
 FRAME_S: Final = 1 / 20
@@ -73,7 +73,7 @@ def run_paper_day(  # noqa: PLR0913 -- one parameter for each flag
         for setup in setups
         if (columns := folder.read(setup.symbol, chosen)) is not None
     }
-    title = f"Paper day · {chosen:%A} {chosen.day} {chosen:%B %Y}"
+    title = f"Paper day · {chosen:%A} {chosen.day} {chosen:%B %Y} · real prices, paper money"
     console = invocation.console
     is_watched = console.is_terminal and not console.is_dumb_terminal and not is_fast and not as_json
     if is_watched:
@@ -189,7 +189,7 @@ def _report(
         title=title,
         zone=settings.session.zone,
         width=min(console.width, WIDTH_MAX),
-        attempts_max=settings.strategy.max_attempts,
+        limits=limits(settings),
         is_drawn=console.encoding.lower().startswith("utf"),
     )
     by_day = {(symbol, columns.day): columns for symbol, columns in prices.items()}
@@ -199,14 +199,11 @@ def _report(
 def _next_steps(console: Console) -> None:
     """Commands that work from here, as they were meant to be typed."""
     olaf, sample = command(), shown_path(SAMPLE)
+    files = f"--config {sample}/settings.toml --daily {sample}/daily --bars {sample}/bars"
     steps = (
         ("another day", f"{olaf} --day 2015-01-22"),
         ("other rules", f"{olaf} --set strategy.trail_bar_s=900"),
-        (
-            "three weeks",
-            f"{olaf} backtest --daily {sample}/daily --bars {sample}/bars --from 2015-01-14 --to 2015-02-03",
-        ),
+        ("three weeks", f"{olaf} backtest {files} --from 2015-01-14 --to 2015-02-03"),
     )
     for what, line in steps:
-        console.print(f"[dim]{what:<12}[/] {line}", soft_wrap=True)
-    sys.stdout.flush()
+        console.print(Text.assemble((f"{what:<12} ", "dim"), line), soft_wrap=True)

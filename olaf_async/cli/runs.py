@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from olaf_async.cli.invocation import UNSAFE, Invocation
-from olaf_async.cli.output import print_files, print_json, shown_path
+from olaf_async.cli.output import limits, print_files, print_json, shown_path
 from olaf_async.domain.intents import Severity
 from olaf_async.domain.price import to_text
 from olaf_async.research.day_report import headline, safety, trade_table
@@ -76,7 +76,7 @@ def finish(invocation: Invocation, result: RunResult, out: Path, *, as_json: boo
             console.print(trade_table(shown, result, settings.session.zone, console.width, has_days=True))
             if len(shown) < len(result.trades):
                 console.print(f"[dim]the last {len(shown)} of {len(result.trades):,} trades[/]")
-        console.print(safety(safety_figures(result.days), settings.strategy.max_attempts))
+        console.print(safety(safety_figures(result.days), limits(settings), console.width))
         _print_remarks(console, result)
         print_files(console, out)
     if needs_a_person(result):

@@ -30,6 +30,7 @@ STYLES = {
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _NS_PER_S = 1_000_000_000
 _ROWS_BESIDE_LINES = 10
+_ROWS_OF_LINES_MAX = 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +47,19 @@ class Stage:
 
 def screen(scene: Scene, stage: Stage) -> RenderableType:
     """The screenful."""
-    rows = max(3, stage.height - _ROWS_BESIDE_LINES - len(scene.symbols))
+    rows = min(_ROWS_OF_LINES_MAX, max(3, stage.height - _ROWS_BESIDE_LINES - len(scene.symbols)))
     body = Group(
         _clock(scene, stage),
+        Text(),
         _symbols(scene, stage),
+        Text(),
         _sums(scene),
         Rule(style="dim"),
         _lines(scene.lines, rows, stage.zone),
     )
     return Panel(
         body,
-        title=Text(stage.title, style="bold"),
+        title=Text(stage.title, style="bold not dim"),
         title_align="left",
         subtitle=Text("Ctrl-C ends it", style="dim"),
         subtitle_align="right",
@@ -96,14 +99,22 @@ def _clock(scene: Scene, stage: Stage) -> RenderableType:
 
 
 def _symbols(scene: Scene, stage: Stage) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, expand=True, pad_edge=False, padding=(0, 1), header_style="dim")
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        expand=True,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+        header_style="dim",
+        border_style="dim",
+    )
     table.add_column("Symbol", no_wrap=True)
     table.add_column("Last", justify="right", no_wrap=True)
     table.add_column("Day", no_wrap=True)
     table.add_column("Doing", no_wrap=True, ratio=1)
     table.add_column("Stop", justify="right", no_wrap=True, min_width=7)
     table.add_column("Net", justify="right", no_wrap=True, min_width=9)
-    width = max(8, min(24, stage.width - 66))
+    width = max(6, min(24, stage.width - 74))
     for symbol in scene.symbols:
         table.add_row(*_symbol_cells(symbol, width, _share(scene, stage)))
     return table
@@ -140,20 +151,13 @@ def sparkline(prices: Sequence[Paise], width: int) -> str:
 
 def _sums(scene: Scene) -> Text:
     text = Text(no_wrap=True, overflow="ellipsis")
-    for name, value in (
-        ("realised", scene.realised),
-        ("open", scene.open_gross),
-    ):
+    for name, value in (("realised", scene.realised), ("open", scene.open_gross)):
         text.append(f"{name} ", style="dim")
         text.append(f"{money(value)}  ", style=_colour(value))
-    for number, noun in (
-        (scene.orders_working, "orders"),
-        (scene.trades, "trades"),
-        (scene.ticks, "prices"),
-    ):
+    for name, number in (("orders", scene.orders_working), ("trades", scene.trades), ("ticks", scene.ticks)):
+        text.append(f"{name} ", style="dim")
         text.append(f"{number:,}", style="bold")
-        text.append(f" {noun}  ", style="dim")
-    text.append(f"engine {scene.ticks_per_s:,}/s", style="dim")
+        text.append("  " if name != "ticks" else f" ({scene.ticks_per_s:,}/s)", style="dim")
     return text
 
 

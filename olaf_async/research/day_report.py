@@ -11,7 +11,6 @@ from typing import TypeAlias
 
 from rich import box
 from rich.console import Group, RenderableType
-from rich.padding import Padding
 from rich.panel import Panel
 from rich.rule import Rule
 from rich.table import Table
@@ -38,13 +37,21 @@ _NS_PER_S = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """What the safety figures are held against."""
+
+    attempts_max: int
+    unprotected_ms_max: int
+
+
+@dataclass(frozen=True, slots=True)
 class ReportFrame:
     """What a report needs beside the result: names, the zone of its times, the room it has."""
 
     title: str
     zone: tzinfo
     width: int
-    attempts_max: int
+    limits: Limits
     is_drawn: bool = True
     """Whether the terminal can show the letters pictures are made of."""
 
@@ -59,7 +66,7 @@ def day_report(result: RunResult, prices: Prices, frame: ReportFrame) -> Rendera
         )
     if frame.is_drawn:
         parts += _pictures(result, prices, frame)
-    parts.append(safety(safety_figures(result.days), frame.attempts_max))
+    parts.append(safety(safety_figures(result.days), frame.limits, frame.width))
     return Group(*parts)
 
 
@@ -78,7 +85,7 @@ def headline(result: RunResult, title: str) -> Panel:
     )
     body = Group(net, made, Text(counts))
     return Panel(
-        body, title=Text(title, style="bold"), title_align="left", border_style="dim", padding=(0, 1)
+        body, title=Text(title, style="bold not dim"), title_align="left", border_style="dim", padding=(0, 1)
     )
 
 
@@ -160,12 +167,12 @@ def _pictures(result: RunResult, prices: Prices, frame: ReportFrame) -> list[Ren
         return []
     columns = 2 if len(drawn) > 1 and frame.width >= 2 * WIDTH_MIN + 4 else 1
     width = (frame.width - 2 * (columns - 1)) // columns
-    grid = Table.grid(padding=(0, 2, 1, 0), pad_edge=False)
+    grid = Table.grid(padding=(0, 2, 0, 0), pad_edge=False)
     cells = [_picture(day, record, columns_of, frame.zone, width) for day, record, columns_of in drawn]
     for start in range(0, len(cells), columns):
         grid.add_row(*cells[start : start + columns])
     legend = Text("▲ bought  ▼ sold short  ─ resting stop  ● out", style="dim")
-    return [Padding(legend, (0, 0, 1, 0)), grid]
+    return [Text(), grid, legend]
 
 
 def _picture(
@@ -181,31 +188,42 @@ def _picture(
 # ------------------------------------------------------------------------------------------ safety
 
 
-def safety(figures: SafetyFigures, attempts_max: int) -> RenderableType:
+def safety(figures: SafetyFigures, limits: Limits, width: int) -> RenderableType:
     """The figures that must be what they are, each with a mark that says whether it is."""
-    table = Table.grid(padding=(0, 2), pad_edge=False)
-    table.add_column(width=1)
-    table.add_column()
-    table.add_column(justify="right")
-    for is_good, what, measured in _safety_rows(figures, attempts_max):
-        mark = Text("✓", style="green") if is_good else Text("✗", style="bold red")
-        table.add_row(mark, what, Text(measured, style="bold" if is_good else "bold red"))
-    return Group(Rule("Was it safe?", align="left", style="dim"), Padding(table, (0, 0, 1, 0)))
+    columns = 2 if width >= _ROOMY else 1
+    table = Table.grid(padding=(0, 1), pad_edge=False)
+    for _ in range(columns):
+        table.add_column(width=1)
+        table.add_column()
+        table.add_column(justify="right")
+        table.add_column(width=3)
+    rows = [_safety_cells(*row) for row in _safety_rows(figures, limits)]
+    height = -(-len(rows) // columns)
+    for first in range(height):
+        table.add_row(*(cell for row in rows[first::height] for cell in row))
+    return Group(Text(), Rule("Was it safe?", align="left", style="dim"), table, Text())
 
 
-def _safety_rows(figures: SafetyFigures, attempts_max: int) -> Iterable[tuple[bool, str, str]]:
+def _safety_cells(is_good: bool, what: str, measured: str) -> tuple[RenderableType, ...]:  # noqa: FBT001
+    mark = Text("✓", style="green") if is_good else Text("✗", style="bold red")
+    return mark, what, Text(measured, style="bold" if is_good else "bold red"), ""
+
+
+def _safety_rows(figures: SafetyFigures, limits: Limits) -> Iterable[tuple[bool, str, str]]:
     most = max(figures.entries.values(), default=0)
-    yield most <= attempts_max, "filled entries of any symbol, at most", f"{most} of {attempts_max} allowed"
+    yield (
+        most <= limits.attempts_max,
+        "entries filled in a symbol",
+        f"{most} of {limits.attempts_max} allowed",
+    )
     yield (
         figures.stops_at_once == figures.stops_needed,
-        "protective stops accepted at the first try",
+        "stops accepted at the first try",
         f"{figures.stops_at_once} of {figures.stops_needed}",
     )
+    longest = max(figures.unprotected_ms, default=0)
+    yield longest <= limits.unprotected_ms_max, "longest without a confirmed stop", f"{longest:,.0f} ms"
+    yield figures.alarms == 0, "alarms", str(figures.alarms)
     yield figures.duplicate_entries == 0, "duplicate entries", str(figures.duplicate_entries)
     yield figures.emergency_stops == 0, "emergency stops", str(figures.emergency_stops)
-    yield figures.off_tick == 0, "prices off the tick", f"{figures.off_tick} of {figures.prices}"
-    yield figures.alarms == 0, "alarms", str(figures.alarms)
-    if figures.unprotected_ms:
-        shown = ", ".join(f"{each:g}" for each in figures.unprotected_ms[:CHARTS_MAX])
-        more = " ..." if len(figures.unprotected_ms) > CHARTS_MAX else ""
-        yield True, "without a confirmed stop, each trade", f"{shown}{more} ms"
+    yield figures.off_tick == 0, "order prices off the tick", f"{figures.off_tick} of {figures.prices}"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from olaf_async.adapters.replay.files import PriceColumns
+from olaf_async.core.rules import SECOND_NS
 from olaf_async.domain.price import Paise, to_text
 from olaf_async.domain.session import Session
 from olaf_async.domain.setup import Setup
@@ -58,22 +59,35 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """What is believed from ``from_ns`` until just before ``until_ns``."""
+    """What is believed from ``from_ns`` until just before ``until_ns``.
+
+    ``ticks_per_s`` is the engine's own speed so far, the reading of files not counted.
+    """
 
     from_ns: int
     until_ns: int
     progress: Progress
+    ticks_per_s: int
 
 
 def stretches(run: Run, end_ns: int) -> Iterator[Stretch]:
     """The run as it goes, each state with the time it lasts; the engine is one happening ahead of it."""
-    before: Progress | None = None
-    for at_ns in run.steps():
-        if before is not None and at_ns > before.at_ns:
-            yield Stretch(before.at_ns, at_ns, before)
+    steps = run.steps()
+    if next(steps, None) is None:
+        return
+    before = run.progress()
+    reading_ns = before.so_far.elapsed_ns
+
+    def lasting(until_ns: int) -> Stretch:
+        running_ns = before.so_far.elapsed_ns - reading_ns
+        speed = before.so_far.ticks * SECOND_NS // running_ns if running_ns else 0
+        return Stretch(before.at_ns, until_ns, before, speed)
+
+    for at_ns in steps:
+        if at_ns > before.at_ns:
+            yield lasting(at_ns)
         before = run.progress()
-    if before is not None:
-        yield Stretch(before.at_ns, end_ns, before)
+    yield lasting(end_ns)
 
 
 class Director:
@@ -101,7 +115,7 @@ class Director:
             symbols=symbols,
             lines=story(progress.today) if progress.today else (),
             ticks=sum(len(symbol.prices) for symbol in symbols),
-            ticks_per_s=progress.so_far.ticks_per_s,
+            ticks_per_s=stretch.ticks_per_s,
             orders_working=len(progress.orders),
             trades=len(progress.so_far.trades),
             realised=progress.so_far.net,

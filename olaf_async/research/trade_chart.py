@@ -110,7 +110,7 @@ def _frame(
 
 
 def _price(frame: _Frame, columns: PriceColumns) -> tuple[list[list[str]], list[list[str]]]:
-    """The price as braille: in each dot column from the lowest to the highest, joined to the one before."""
+    """The price as braille: the last one of each dot column, joined to the one before."""
     masks = [[0] * frame.width for _ in range(frame.height)]
     dots = 2 * frame.width
     span_ns = frame.end_ns - frame.start_ns
@@ -118,19 +118,20 @@ def _price(frame: _Frame, columns: PriceColumns) -> tuple[list[list[str]], list[
     bounds = np.searchsorted(columns.t_ns, edges)
     before: int | None = None
     for x in range(dots):
-        prices = columns.price[bounds[x] : bounds[x + 1]]
-        if not prices.size:
-            ends = (before, before)
-        else:
-            rows = (frame.dot_y(int(prices.max())), frame.dot_y(int(prices.min())))
-            ends = (min(rows[0], rows[0] if before is None else before), max(rows[1], before or rows[1]))
-            before = frame.dot_y(int(prices[-1]))
-        if ends[0] is None or ends[1] is None:
-            continue
-        for y in range(ends[0], ends[1] + 1):
-            masks[y // 4][x // 2] |= _DOTS[y % 4][x % 2]
+        if bounds[x + 1] > bounds[0]:
+            y = frame.dot_y(int(columns.price[bounds[x + 1] - 1]))
+            for dot in _joined(before, y):
+                masks[dot // 4][x // 2] |= _DOTS[dot % 4][x % 2]
+            before = y
     letters = [[chr(_BLANK + mask) if mask else " " for mask in row] for row in masks]
     return letters, [["cyan" for _ in row] for row in masks]
+
+
+def _joined(before: int | None, y: int) -> range:
+    """The dots of a column that lead from the height before, which has its own dot, to this one."""
+    if before is None or before == y:
+        return range(y, y + 1)
+    return range(before + 1, y + 1) if before < y else range(y, before)
 
 
 def _stop(frame: _Frame, trade: Trade, steps: Sequence[tuple[int, Paise]], put: Callable[..., None]) -> None:
