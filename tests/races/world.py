@@ -1,0 +1,429 @@
+"""A small day on virtual time for stories to happen in: real shell, real core, and a broker with moods.
+
+Owns the stage and nothing of the plot. The paper exchange is the truth; between it and the engine stands a
+broker that can keep a request or its answer on the way, lose an answer, refuse, or hold frames and books
+back. It never invents anything: what the engine hears is late or lost, but the exchange said it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta, timezone
+from fractions import Fraction
+from typing import Literal, TypeAlias, TypeVar
+
+from olaf_async.adapters.clock import LoopClock
+from olaf_async.adapters.journal.memory import MemoryJournal
+from olaf_async.adapters.paper.broker import PaperBroker
+from olaf_async.adapters.paper.exchange import PaperExchange, PaperRules
+from olaf_async.adapters.paper.orders import OrderRecord, What
+from olaf_async.core.engine import Plan
+from olaf_async.core.guards import STANDARD, EntryGuard, Guards
+from olaf_async.core.invariants import Check
+from olaf_async.core.invariants import check as check_invariants
+from olaf_async.core.rules import SECOND_NS, Rules
+from olaf_async.core.state import SymbolState
+from olaf_async.domain.events import PriceTouched, Verb
+from olaf_async.domain.intents import CancelOrder, ModifyOrder, OrderIntent, PlaceOrder, Say
+from olaf_async.domain.order import PriceType, Role, Side, Terms
+from olaf_async.domain.price import Paise
+from olaf_async.domain.session import Session
+from olaf_async.domain.setup import Setup
+from olaf_async.ports.broker import AccountNews, Books
+from olaf_async.ports.clock import Clock
+from olaf_async.ports.feed import Tick
+from olaf_async.shell.desk import Lock
+from olaf_async.shell.supervisor import Outcome, Ports, Supervisor
+from olaf_async.sim.loop import SimLoop, run
+from olaf_async.strategies.eighty_twenty import EightyTwenty, EightyTwentyRules
+
+_T = TypeVar("_T")
+
+INDIA = timezone(timedelta(hours=5, minutes=30))
+DAY = date(2026, 11, 23)
+OPEN_NS = int(datetime(2026, 11, 23, 9, 15, tzinfo=INDIA).timestamp()) * SECOND_NS
+EXIT_NS = OPEN_NS + (14 * 60 + 45 - 9 * 60 - 15) * 60 * SECOND_NS
+CLOSE_NS = OPEN_NS + (15 * 60 + 30 - 9 * 60 - 15) * 60 * SECOND_NS
+
+INFY = "INFY"
+ENTRY, UNDERCUT, LIMIT = 1000_00, 994_00, 1003_00
+"""The entry's trigger; a print that arms it; how far up its limit reaches."""
+RISK = 10_00
+"""From the fill down to the first stop."""
+SHARES = 10
+LATENCY_NS = 20_000_000
+BY_HAND = "by hand"
+"""The strategy tag of orders that a person sends on the same account."""
+
+
+class Gate:
+    """A place on the way where a call waits until the story lets it pass."""
+
+    def __init__(self) -> None:
+        self._opened = asyncio.Event()
+        self.waiting = 0
+
+    async def passed(self) -> None:
+        """Wait until it is open. Yields: unless it is."""
+        self.waiting += 1
+        await self._opened.wait()
+
+    def open(self) -> None:
+        """Let pass; where nobody waits the story did not happen as it was meant to, and that is an error."""
+        assert self.waiting, "nobody waits at this gate"
+        self._opened.set()
+
+
+@dataclass(slots=True)
+class Mood:
+    """What befalls one call: kept on the way there, or back; failing; never reaching the exchange."""
+
+    there: Gate | None = None
+    back: Gate | None = None
+    fails: Exception | None = None
+    acts: bool = True
+
+
+CALM = Mood()
+What_: TypeAlias = Verb | Literal["books", "quote"]
+
+
+class MoodyBroker:
+    """The Broker port over another broker; each call meets the first mood that was laid out for its kind."""
+
+    def __init__(self, inner: PaperBroker, clock: Clock) -> None:
+        self._inner = inner
+        self._clock = clock
+        self._moods: list[tuple[What_, Role | None, str | None, Mood]] = []
+        self._frames_pass = asyncio.Event()
+        self._frames_pass.set()
+        self.loses_frames = False
+        self.calls: list[tuple[int, OrderIntent]] = []
+        self.reads = 0
+
+    # --- what a story says ------------------------------------------------------------------------
+
+    def meets(self, what: What_, mood: Mood, role: Role | None = None, symbol: str | None = None) -> None:
+        """Lay out a mood for the next call of this kind."""
+        self._moods.append((what, role, symbol, mood))
+
+    def keep_request(self, what: What_, role: Role | None = None) -> Gate:
+        """The next such call does not reach the exchange until the gate opens."""
+        gate = Gate()
+        self.meets(what, Mood(there=gate), role)
+        return gate
+
+    def keep_answer(self, what: What_, role: Role | None = None, symbol: str | None = None) -> Gate:
+        """The next such call acts at once, but its answer comes only when the gate opens."""
+        gate = Gate()
+        self.meets(what, Mood(back=gate), role, symbol)
+        return gate
+
+    def hold_frames(self) -> None:
+        """Order updates wait, in order, until `release_frames`."""
+        self._frames_pass.clear()
+
+    def release_frames(self) -> None:
+        """Let them pass."""
+        self._frames_pass.set()
+
+    # --- the port ---------------------------------------------------------------------------------
+
+    async def place(self, intent: PlaceOrder) -> str:
+        """See Broker."""
+        return await self._order(Verb.PLACE, intent, lambda: self._inner.place(intent))
+
+    async def modify(self, intent: ModifyOrder) -> None:
+        """See Broker."""
+        await self._order(Verb.MODIFY, intent, lambda: self._inner.modify(intent))
+
+    async def cancel(self, intent: CancelOrder) -> None:
+        """See Broker."""
+        await self._order(Verb.CANCEL, intent, lambda: self._inner.cancel(intent))
+
+    async def books(self) -> Books:
+        """See Broker. Kept on the way back, it is the snapshot of when it was taken."""
+        self.reads += 1
+        return await self._meet(self._mood("books", None, None), self._inner.books)
+
+    async def quote(self, symbol: str) -> Paise | None:
+        """See Broker."""
+        return await self._meet(self._mood("quote", None, symbol), lambda: self._inner.quote(symbol))
+
+    def news(self) -> AsyncIterator[AccountNews]:
+        """See Broker."""
+        return self._passing(self._inner.news())
+
+    async def _passing(self, inner: AsyncIterator[AccountNews]) -> AsyncIterator[AccountNews]:
+        async for news in inner:
+            await self._frames_pass.wait()
+            if not self.loses_frames:
+                yield news
+
+    async def _order(self, verb: Verb, intent: OrderIntent, act: Callable[[], Awaitable[_T]]) -> _T:
+        self.calls.append((self._clock.now_ns(), intent))
+        return await self._meet(self._mood(verb, intent.role, intent.symbol), act)
+
+    def _mood(self, what: What_, role: Role | None, symbol: str | None) -> Mood:
+        for number, (wanted, of_role, of_symbol, mood) in enumerate(self._moods):
+            if wanted == what and of_role in (None, role) and of_symbol in (None, symbol):
+                del self._moods[number]
+                return mood
+        return CALM
+
+    async def _meet(self, mood: Mood, act: Callable[[], Awaitable[_T]]) -> _T:
+        if mood.there is not None:
+            await mood.there.passed()
+        if not mood.acts:
+            assert mood.fails is not None, "a call that does nothing has to fail"
+            raise mood.fails
+        try:
+            return await act()
+        finally:
+            if mood.back is not None:
+                await mood.back.passed()
+            if mood.fails is not None:
+                raise mood.fails
+
+
+class QueuedFeed:
+    """A feed that says what the story tells it."""
+
+    def __init__(self) -> None:
+        self.prints: asyncio.Queue[Tick] = asyncio.Queue()
+
+    async def ticks(self) -> AsyncIterator[Tick]:
+        """See Feed."""
+        while True:
+            yield await self.prints.get()
+
+
+@dataclass(slots=True)
+class HeardAlarms:
+    """Keeps what was said."""
+
+    said: list[tuple[int, Say]] = field(default_factory=list)
+
+    def say(self, at_ns: int, message: Say) -> None:
+        """See Alarms."""
+        self.said.append((at_ns, message))
+
+    @property
+    def codes(self) -> list[str]:
+        """The codes of all messages, in order."""
+        return [message.code for _, message in self.said]
+
+
+def plan_of(symbol: str = INFY, bar_s: int = 60, exit_ns: int = EXIT_NS, **rules: object) -> Plan:
+    """A long setup: entry at 1000.00, undercut at 995.00, first stop 10.00 below the fill; bars of a minute."""
+    session = Session(DAY, OPEN_NS, OPEN_NS, exit_ns, CLOSE_NS)
+    setup = Setup(symbol, DAY, ENTRY, 995_00, 5, 2 * RISK, quantity=SHARES)
+    strategy = EightyTwentyRules(
+        trigger_window_ns=6 * 3600 * SECOND_NS,
+        bar_ns=bar_s * SECOND_NS,
+        **rules,  # type: ignore[arg-type] # the names are checked by the dataclass
+    )
+    return Plan(setup, session, EightyTwenty(setup, session, strategy))
+
+
+class World:
+    """One engine on one paper account, and all that a story may do and ask."""
+
+    def __init__(
+        self,
+        plans: Iterable[Plan],
+        rules: Rules,
+        *,
+        guards: Guards,
+        check: Check,
+        new_lock: Callable[[], Lock],
+        timeout_s: float,
+        split: Callable[[int], int] | None,
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, SimLoop)
+        self.clock = LoopClock(loop)
+        by_symbol = {plan.setup.symbol: plan for plan in plans}
+        ticks = {symbol: plan.setup.tick_size for symbol, plan in by_symbol.items()}
+        self.exchange = PaperExchange(PaperRules(), ticks, split=split)
+        self._paper = PaperBroker(self.exchange, self.clock, LATENCY_NS)
+        self.broker = MoodyBroker(self._paper, self.clock)
+        self.feed = QueuedFeed()
+        self.alarms = HeardAlarms()
+        self.journal = MemoryJournal()
+        self.supervisor = Supervisor(
+            by_symbol,
+            rules,
+            Ports(self.broker, self.feed, self.clock, self.journal, self.alarms, self._paper.on_tick),
+            timeout_ns=round(timeout_s * SECOND_NS),
+            guards=guards,
+            check=check,
+            new_lock=new_lock,
+        )
+        self.outcome: Outcome | None = None
+
+    # --- what happens -----------------------------------------------------------------------------
+
+    async def wait(self, seconds: float) -> None:
+        """Let time pass, and everything happen that is due meanwhile."""
+        await self.until_ns(self.clock.now_ns() + round(seconds * SECOND_NS))
+
+    async def until_ns(self, at_ns: int) -> None:
+        """Let it become this time."""
+        await self.clock.sleep_until_ns(at_ns)
+
+    async def prints(self, *prices: Paise, symbol: str = INFY, pause_s: float = 0.1) -> None:
+        """Trades at these prices, one after another, with time for an undisturbed answer between them.
+
+        The core hears of each, also of those its own guard would spare it: no race may be impossible only
+        because the core was not asked.
+        """
+        for price in prices:
+            now_ns = self.clock.now_ns()
+            self.feed.prints.put_nowait(Tick(symbol, now_ns, price))
+            self.supervisor.pump.put(PriceTouched(symbol, now_ns, price))
+            await self.wait(pause_s)
+
+    async def enters(self, fill: Paise = ENTRY) -> None:
+        """The whole way in, undisturbed: undercut, resting entry, fill, confirmed stop."""
+        await self.prints(UNDERCUT, ENTRY - 1_00, fill, pause_s=0.5)
+        assert self.position() == SHARES
+        assert [order.trigger for order in self.working(Side.SELL)] == [fill - RISK]
+
+    def trades_by_hand(self, side: Side, quantity: int, symbol: str = INFY) -> None:
+        """Somebody else trades on the same account, at the last price, now; the push channel tells of it."""
+        self.exchange.place(
+            symbol, side, PriceType.MARKET, Terms(quantity, 0), self.clock.now_ns(), strategy=BY_HAND
+        )
+        self._paper._push()
+
+    # --- the truth --------------------------------------------------------------------------------
+
+    def orders(self, side: Side | None = None, symbol: str = INFY) -> list[OrderRecord]:
+        """What the exchange has taken from the engine, oldest first."""
+        return [
+            order
+            for order in self.exchange.records()
+            if order.symbol == symbol and order.strategy != BY_HAND and side in (None, order.side)
+        ]
+
+    def working(self, side: Side, symbol: str = INFY) -> list[OrderRecord]:
+        """Those of them that may still fill."""
+        return [order for order in self.orders(side, symbol) if order.status in ("open", "trigger pending")]
+
+    def positions(self, symbol: str = INFY) -> list[int]:
+        """The account's net position after each fill there was."""
+        net, course = 0, [0]
+        for fill in self.exchange.fills:
+            if fill.symbol == symbol:
+                net += fill.side.sign * fill.quantity
+                course.append(net)
+        return course
+
+    def position(self, symbol: str = INFY) -> int:
+        """The account's net position."""
+        return self.positions(symbol)[-1]
+
+    def bought(self, symbol: str = INFY) -> int:
+        """Shares the engine has bought."""
+        return sum(order.filled for order in self.orders(Side.BUY, symbol))
+
+    def stop_levels(self, symbol: str = INFY) -> list[Paise]:
+        """The triggers that sell stops have had at the exchange, in the order in which they took effect."""
+        ours = {order.order_id for order in self.orders(Side.SELL, symbol) if order.price_type is PriceType.SL}
+        changes = (What.PLACED, What.MODIFIED)
+        return [
+            change.trigger
+            for change in self.exchange.history
+            if change.order_id in ours and change.what in changes
+        ]
+
+    def protected(self, symbol: str = INFY) -> int:
+        """Shares that a working sell stop would sell."""
+        return sum(order.pending for order in self.working(Side.SELL, symbol))
+
+    def state(self, symbol: str = INFY) -> SymbolState:
+        """What the engine believes."""
+        return self.supervisor.engine.traders[symbol].state
+
+    def asked(self, kind: type[OrderIntent], role: Role) -> list[OrderIntent]:
+        """The calls of this kind that the broker was asked to make."""
+        return [
+            intent for _, intent in self.broker.calls if isinstance(intent, kind) and intent.role is role
+        ]
+
+
+Story: TypeAlias = Callable[[World], Coroutine[object, object, None]]
+
+
+def play(
+    story: Story,
+    *plans: Plan,
+    rules: Mapping[str, object] | None = None,
+    guards: Guards = STANDARD,
+    check: Check = check_invariants,
+    new_lock: Callable[[], Lock] = asyncio.Lock,
+    timeout_s: float = 5,
+    split: Callable[[int], int] | None = None,
+) -> World:
+    """Let a story happen to an engine that runs; give back the world as it was at the story's end."""
+    chosen = replace(Rules(stop_limit_pct=Fraction(2)), **(rules or {}))  # type: ignore[arg-type] # as plan_of
+
+    async def day() -> World:
+        world = World(
+            plans or [plan_of()],
+            chosen,
+            guards=guards,
+            check=check,
+            new_lock=new_lock,
+            timeout_s=timeout_s,
+            split=split,
+        )
+        running = asyncio.get_running_loop().create_task(world.supervisor.run(), name="engine")
+        await world.wait(1)
+        await story(world)
+        if running.done():
+            world.outcome = running.result()
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+        return world
+
+    return run(day(), start_ns=OPEN_NS)
+
+
+# --- taking protections out -----------------------------------------------------------------------------------
+
+
+class OpenDoor(asyncio.Lock):
+    """A lock that does not lock."""
+
+    async def acquire(self) -> Literal[True]:
+        """Let everybody in. Yields: never."""
+        return True
+
+    def release(self) -> None:
+        """Nothing was taken."""
+
+
+def without_entry_guards(*names: str, guards: Guards = STANDARD) -> Guards:
+    """The table without these entry guards."""
+    assert set(names) <= set(guards.entry), "there is no such guard"
+    return replace(guards, entry={name: it for name, it in guards.entry.items() if name not in names})
+
+
+def with_entry_guard(name: str, guard: EntryGuard, guards: Guards = STANDARD) -> Guards:
+    """The table with another entry guard in the place of this one."""
+    assert name in guards.entry, "there is no such guard"
+    return replace(guards, entry={**guards.entry, name: guard})
+
+
+def counts_in_flight_as_absent(state: SymbolState, _now_ns: int) -> bool:
+    """The old engine's mistake: an entry is known by its id, and while its call is out there is none."""
+    entry = state.entry
+    return entry is None or (entry.sent_ns is not None and entry.order_id is None)
+
+
+def checks_nothing(_state: SymbolState) -> None:
+    """Invariants are a wall of their own; a twin that shows another wall's worth takes them out too."""
