@@ -224,9 +224,16 @@ def plan_for(settings: Settings, setup: Setup) -> Plan:
 
 
 def plans_for(
-    settings: Settings, setups: Iterable[Setup], day: date | None = None, *, skip_bad: bool = False
+    settings: Settings,
+    setups: Iterable[Setup],
+    day: date | None = None,
+    *,
+    skip_bad: bool = False,
+    file: Path | None = None,
 ) -> Planned:
     """The plans of all setups, or of those for ``day``. A setup for a short session lapses.
+
+    ``file`` is where the setups are from, for the words of a refusal.
 
     Raises:
         ConfigError: setups for days on which the exchange is closed, or which the calendar does not know;
@@ -245,14 +252,14 @@ def plans_for(
         if exchange is None:
             faults.append(left_out[-1])
     if faults and not skip_bad:
-        raise ConfigError(_closed_days(faults))
+        raise ConfigError(_closed_days(faults, "setups" if file is None else str(file)))
     return Planned(tuple(plans), tuple(left_out))
 
 
-def _closed_days(faults: Sequence[LeftOut]) -> str:
+def _closed_days(faults: Sequence[LeftOut], where: str) -> str:
     lines = [
-        f"setup of {fault.setup.symbol} for {fault.setup.entry_date}: {fault.why}; "
-        "correct entry_date, or go on without it by --skip-bad"
+        f"{where}: {fault.setup.symbol} on {fault.setup.entry_date}, column entry_date: {fault.why}; "
+        "correct it, or go on without it by --skip-bad"
         for fault in faults
     ]
     more = len(lines) - FAULTS_SHOWN_MAX
@@ -294,8 +301,9 @@ def prepare_replay(
     Raises:
         ConfigError: the setups or the folder of prices are not as they should be.
     """
+    file = setups if isinstance(setups, Path) else None
     listed = load_setups(settings, setups) if isinstance(setups, Path) else setups
-    planned = plans_for(settings, listed, skip_bad=skip_bad)
+    planned = plans_for(settings, listed, skip_bad=skip_bad, file=file)
     prices = open_prices(settings, source, skip_bad=skip_bad)
     return Run(planned.plans, prices, conditions(settings), planned.left_out)
 
