@@ -16,11 +16,14 @@ def place(state: SymbolState, role: Role, side: Side, price_type: PriceType, ter
     order = Order(state.new_key(role), state.symbol, role, side, price_type, terms)
     match role:
         case Role.ENTRY:
-            state.entry = order
+            displaced, state.entry = state.entry, order
         case Role.STOP:
-            state.stop = order
+            displaced, state.stop = state.stop, order
         case Role.EXIT:
-            state.exit = order
+            displaced, state.exit = state.exit, order
+    if displaced is not None:
+        # The guards never let this happen. Should one fail, what may still fill is not forgotten.
+        state.phantoms.append(displaced)
     state.touch()
     request = state.account.next_request()
     state.account.out.append(PlaceOrder(state.symbol, request, order.key, role, side, price_type, terms))
@@ -57,6 +60,7 @@ def cancel(state: SymbolState, order: Order, now_ns: int) -> None:
         state.wake(order.next_try_ns)
         return
     order.apply(Signal.CANCEL_SENT)
+    order.cancels += 1
     order.next_try_ns = now_ns + state.rules.chase_ns
     state.touch()
     request = state.account.next_request()
