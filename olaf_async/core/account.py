@@ -34,7 +34,7 @@ class Account:
     open_profit: Paise = 0
     exposed: dict[str, bool] = field(default_factory=dict)
     sends: deque[int] = field(default_factory=deque)
-    seen_ids: dict[str, None] = field(default_factory=dict)
+    seen_ids: dict[str, int] = field(default_factory=dict)
     asked_seq: int = -1
     asked_ns: int = 0
     out: list[Intent] = field(default_factory=list)
@@ -43,6 +43,10 @@ class Account:
         """A number for one call to the broker, never used again."""
         self.requests += 1
         return self.requests
+
+    def see(self, order_id: str) -> None:
+        """Remember every order id of the day, whosever, with the sequence number of its first sight."""
+        self.seen_ids.setdefault(order_id, self.seq)
 
     def say(self, symbol: str | None, severity: Severity, code: str, text: str) -> None:
         """Tell the log or a person."""

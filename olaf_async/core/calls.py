@@ -14,6 +14,7 @@ _CANCELLABLE = (OrderState.WORKING, OrderState.MODIFYING, OrderState.MODIFY_UNDE
 def place(state: SymbolState, role: Role, side: Side, price_type: PriceType, terms: Terms) -> Order:
     """Put a new order into its slot and ask for it to be sent."""
     order = Order(state.new_key(role), state.symbol, role, side, price_type, terms)
+    displaced: Order | None = None
     match role:
         case Role.ENTRY:
             displaced, state.entry = state.entry, order

@@ -7,8 +7,9 @@
 Both ``handle`` and ``admit`` advance the sequence number; a journal of their calls re-executes a day.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeAlias, assert_never
 
 from olaf_async.core import entries, evidence
@@ -19,6 +20,7 @@ from olaf_async.core.invariants import check as check_invariants
 from olaf_async.core.market import Guard
 from olaf_async.core.reconcile import Executions, SymbolBooks
 from olaf_async.core.rules import NEVER_NS, SECOND_NS, Rules
+from olaf_async.core.state import SymbolState
 from olaf_async.core.trader import Trader
 from olaf_async.domain.events import (
     BarClosed,
@@ -120,10 +122,7 @@ class Engine:
     def handle(self, event: Event) -> list[Intent]:
         """Take in what has happened; return what is wanted because of it, in order."""
         self.account.seq += 1
-        try:
-            self._dispatch(event)
-        except InvariantBroken as broken:
-            self._freeze_after(broken, event)
+        self._dispatch(event)
         out, self.account.out = self.account.out, []
         return out
 
@@ -156,35 +155,42 @@ class Engine:
         trader = self.traders[event.symbol]
         match event:
             case PriceTouched():
-                trader.price_touched(event)
+                self._tell(trader, event.at_ns, lambda: trader.price_touched(event))
             case BarClosed():
-                trader.bar_closed(event)
+                self._tell(trader, event.at_ns, lambda: trader.bar_closed(event))
             case TimerDue():
-                trader.timer_due(event)
+                self._tell(trader, event.at_ns, lambda: trader.timer_due(event))
             case QuoteRead():
-                trader.quote_read(event)
+                self._tell(trader, event.at_ns, lambda: trader.quote_read(event))
             case OrderAnswered():
-                trader.answered(event)
+                self._tell(trader, event.at_ns, lambda: trader.answered(event))
 
     def _framed(self, row: OrderRow, at_ns: int) -> None:
-        self.account.seen_ids[row.order_id] = None
+        self.account.see(row.order_id)
         trader = self.traders.get(row.symbol)
         if trader is not None:
-            trader.framed(row, at_ns)
+            self._tell(trader, at_ns, lambda: trader.framed(row, at_ns))
 
     def _all_look_again(self, at_ns: int, *, needs_books: bool = False) -> None:
         for trader in self.traders.values():
             if needs_books:
                 trader.state.want_books()
-            trader.look_again(at_ns)
+            self._tell(trader, at_ns, partial(trader.look_again, at_ns))
 
     def _commanded(self, event: Commanded) -> None:
-        account = self.account
+        """Halts of the whole account stand beside those of a symbol; each is lifted by its own name only."""
+        account, at_ns = self.account, event.at_ns
+        named = [trader for symbol, trader in self.traders.items() if symbol == event.symbol]
+        is_all = event.symbol is None
         match event.command:
             case Command.HALT | Command.KILL:
-                account.is_halted = True
+                account.is_halted |= is_all
+                for trader in named:
+                    self._tell(trader, at_ns, partial(trader.freeze, "a person has halted it", at_ns))
             case Command.RESUME:
-                account.is_halted = False
+                account.is_halted &= not is_all
+                for trader in named:
+                    self._tell(trader, at_ns, partial(trader.thaw, at_ns))
             case Command.STOP:
                 account.is_stopping = True
             case Command.FLATTEN:
@@ -192,11 +198,11 @@ class Engine:
             case _:
                 assert_never(event.command)
         reason = {Command.FLATTEN: ExitReason.OPERATOR, Command.KILL: ExitReason.HALT}.get(event.command)
-        for symbol, trader in self.traders.items():
-            if reason is not None and event.symbol in (None, symbol):
-                trader.must_leave(reason, event.at_ns)
-            else:
-                trader.look_again(event.at_ns)
+        if reason is None:
+            self._all_look_again(at_ns)
+            return
+        for trader in self.traders.values() if is_all else named:
+            self._tell(trader, at_ns, partial(trader.must_leave, reason, at_ns))
 
     def _marked(self, event: Marked) -> None:
         prices = dict(event.prices)
@@ -209,7 +215,7 @@ class Engine:
                 "the daily loss limit is reached: all positions are closed",
             )
             for trader in self.traders.values():
-                trader.must_leave(ExitReason.RISK, event.at_ns)
+                self._tell(trader, event.at_ns, partial(trader.must_leave, ExitReason.RISK, event.at_ns))
 
     def _open_profit(self, symbol: str, price: int) -> int:
         state = self.traders[symbol].state
@@ -229,21 +235,31 @@ class Engine:
         self.account.is_clock_skewed = is_skewed
         self._all_look_again(at_ns)
 
-    def _freeze_after(self, broken: InvariantBroken, event: Event) -> None:
-        """A belief that contradicts itself must not trade: drop what it asked for, freeze, call a person."""
-        symbol = getattr(event, "symbol", None)
-        for intent in self.account.out:
+    def _tell(self, trader: Trader, at_ns: int, act: Callable[[], None]) -> None:
+        """Let one symbol act. One whose belief contradicts itself must not trade on it; the others go on.
+
+        What it asked for is taken back, it is frozen and looked at once more, for protection goes on.
+        """
+        mark = len(self.account.out)
+        try:
+            act()
+        except InvariantBroken as broken:
+            self._take_back(mark)
+            trader.stand_back(str(broken), at_ns)
+            mark = len(self.account.out)
+            try:
+                trader.look_again(at_ns)
+            except InvariantBroken as again:
+                self._take_back(mark)
+                trader.stand_back(str(again), at_ns)
+
+    def _take_back(self, mark: int) -> None:
+        asked, self.account.out[mark:] = self.account.out[mark:], []
+        for intent in asked:
             if isinstance(intent, PlaceOrder | ModifyOrder | CancelOrder):
-                symbol = intent.symbol if symbol is None else symbol
                 self._unask(intent)
-        self.account.out = [
-            intent
-            for intent in self.account.out
-            if not isinstance(intent, PlaceOrder | ModifyOrder | CancelOrder)
-        ]
-        for name in self.traders if symbol is None else (symbol,):
-            if name in self.traders:
-                self.traders[name].freeze(str(broken))
+            else:
+                self.account.out.append(intent)
 
     def _unask(self, intent: OrderIntent) -> None:
         order = evidence.find_by_key(self.traders[intent.symbol].state, intent.key)
@@ -263,12 +279,13 @@ class Engine:
     def _books_read(self, event: BooksRead) -> None:
         account = self.account
         account.asked_seq, account.asked_ns = event.asked_seq, event.asked_ns
-        present = {row.order_id for row in event.orders}
+        present = {row.order_id: None for row in event.orders}
         contains_all = all(order_id in present for order_id in account.seen_ids)
-        for row in event.orders:
-            account.seen_ids[row.order_id] = None
+        for order_id in (*present, *(trade.order_id for trade in event.trades)):
+            account.see(order_id)
         for symbol, books in _by_symbol(event, self.traders, contains_all=contains_all).items():
-            self.traders[symbol].books_read(books, event.at_ns)
+            trader = self.traders[symbol]
+            self._tell(trader, event.at_ns, partial(trader.books_read, books, event.at_ns))
 
     def books_due_ns(self, now_ns: int) -> int:
         """When the books are next to be read: now where a question waits for them, else at the poll."""
@@ -302,7 +319,7 @@ class Engine:
             case PlaceOrder():
                 verdict = self._admit_place(order, intent, now_ns)
             case ModifyOrder():
-                verdict = self._admit_modify(order, intent)
+                verdict = self._admit_modify(state, order, intent)
             case CancelOrder():
                 is_due = order.state is OrderState.CANCELLING
                 verdict = Send(intent) if is_due else Drop(f"the order is {order.state.value}")
@@ -315,7 +332,7 @@ class Engine:
         if wait_ns is not None:
             return Wait(wait_ns)
         if isinstance(intent, PlaceOrder):
-            order.sent_ns = now_ns
+            order.sent_ns, order.sent_seq = now_ns, self.account.seq
             if intent.role is Role.ENTRY:
                 entries.sent(state, now_ns)
         state.touch()
@@ -349,6 +366,8 @@ class Engine:
         """Send what is to be closed now, which may be less (or more) than when it was asked for."""
         state = self.traders[intent.symbol].state
         quantity = self._guards.shares_to_close(state, intent.side)
+        if intent.role is Role.EXIT:
+            quantity -= state.keep
         if quantity <= 0:
             return Drop("nothing is held any more")
         if quantity != order.terms.quantity:
@@ -356,9 +375,12 @@ class Engine:
             return Send(replace(intent, terms=order.terms))
         return Send(intent)
 
-    def _admit_modify(self, order: Order, intent: ModifyOrder) -> Verdict:
+    def _admit_modify(self, state: SymbolState, order: Order, intent: ModifyOrder) -> Verdict:
+        """A change that would sell more than is held by now is not sent; another will be asked for."""
         if order.state is not OrderState.MODIFYING or order.modify_request != intent.request:
             return Drop(f"the order is {order.state.value}")
+        if intent.terms.quantity - order.filled > self._guards.shares_to_close(state, intent.side):
+            return Drop("less is held by now")
         return Send(intent)
 
     def is_open(self, intent: OrderIntent) -> bool:
@@ -390,10 +412,7 @@ class Engine:
     @property
     def is_quiet(self) -> bool:
         """No entry may fill any more and no question is open: the engine may stop (stops stay)."""
-        return all(
-            trader.state.entry is None and not any(o.is_unsettled for o in trader.state.orders)
-            for trader in self.traders.values()
-        )
+        return all(trader.state.is_quiet for trader in self.traders.values())
 
     @property
     def held_symbols(self) -> tuple[str, ...]:
@@ -404,7 +423,10 @@ class Engine:
 def _by_symbol(
     event: BooksRead, symbols: Mapping[str, Trader], *, contains_all: bool
 ) -> dict[str, SymbolBooks]:
-    """Split a read by symbol. The position counts only beside executions that add up to it."""
+    """Split a read by symbol.
+
+    The position counts only beside executions that add up to it, and those only beside their orders.
+    """
     rows: dict[str, dict[str, OrderRow]] = {symbol: {} for symbol in symbols}
     executions: dict[str, dict[str, Executions]] = {symbol: {} for symbol in symbols}
     net = dict.fromkeys(symbols, 0)
@@ -426,7 +448,9 @@ def _by_symbol(
             rows[symbol],
             executions[symbol],
             net[symbol],
-            contains_all and net[symbol] == sum(done.quantity for done in executions[symbol].values()),
+            contains_all
+            and executions[symbol].keys() <= rows[symbol].keys()
+            and net[symbol] == sum(done.quantity for done in executions[symbol].values()),
         )
         for symbol in symbols
     }

@@ -7,11 +7,12 @@ whatever stands in the slot now.
 
 from olaf_async.core import protection
 from olaf_async.core.guards import Guards
-from olaf_async.core.state import SymbolState, is_unsent
+from olaf_async.core.state import Foreign, SymbolState
 from olaf_async.domain.events import OrderAnswered, OrderRow, Outcome, Status, Verb
 from olaf_async.domain.intents import Severity
 from olaf_async.domain.order import ENDS, Order, OrderState, PriceType, Role, Signal
 from olaf_async.domain.price import Paise
+from olaf_async.errors import InvariantBroken
 
 PROOFS = {
     Status.CANCELLED: Signal.PROVED_CANCELLED,
@@ -85,10 +86,17 @@ def accepted(state: SymbolState, order: Order, order_id: str) -> None:
         order.apply(Signal.ACCEPTED)
         order.is_read_back = False
         state.want_books()
-        state.account.seen_ids[order_id] = None
-        state.foreign_net -= state.orient(state.foreign.pop(order_id, 0))
+        state.account.see(order_id)
+        _disown(state, order_id)
     elif order.order_id != order_id:
         _second_id(state, order, order_id)
+
+
+def _disown(state: SymbolState, order_id: str) -> None:
+    """What was taken for somebody else's order is ours: its trades will be folded in as our own."""
+    other = state.foreign.pop(order_id, None)
+    if other is not None:
+        state.position.take(-other.taken, -other.value, state.position.exit_ns)
 
 
 def _second_id(state: SymbolState, order: Order, order_id: str) -> None:
@@ -101,7 +109,8 @@ def _second_id(state: SymbolState, order: Order, order_id: str) -> None:
     twin.order_id = order_id
     twin.apply(Signal.ACCEPTED)
     state.phantoms.append(twin)
-    state.account.seen_ids[order_id] = None
+    state.account.see(order_id)
+    _disown(state, order_id)
     state.want_books()
     state.freeze(f"{order.key} is at the broker twice, as {order.order_id} and as {order_id}")
 
@@ -133,22 +142,21 @@ def _modify_answered(state: SymbolState, guards: Guards, order: Order, answer: O
 
 def modify_done(state: SymbolState, order: Order) -> None:
     """The pending terms are the order's terms now."""
-    assert order.pending is not None
-    order.terms, order.pending = order.pending, None
-    order.apply(Signal.MODIFY_DONE)
+    order.resolve(is_done=True)
     order.is_read_back = False
     state.stop_refusals = 0
     state.want_books()
-    if order.filled == order.terms.quantity:
-        order.apply(Signal.ALL_FILLED)
 
 
 def modify_refused(state: SymbolState, order: Order, now_ns: int) -> None:
     """The pending terms never took effect."""
-    order.pending = None
-    order.apply(Signal.MODIFY_REFUSED)
-    if order.role is Role.STOP:
-        protection.modify_refused(state, order, now_ns)
+    refused = order.pending
+    order.resolve(is_done=False)
+    order.is_read_back = False
+    state.want_books()
+    order.next_try_ns = now_ns + state.rules.chase_ns
+    if order.role is Role.STOP and refused is not None:
+        protection.modify_refused(state, order, refused)
 
 
 def _cancel_answered(state: SymbolState, order: Order, answer: OrderAnswered) -> None:
@@ -165,12 +173,8 @@ def row_seen(state: SymbolState, order: Order, row: OrderRow, now_ns: int, *, is
         fill(state, order, row.filled, row.filled * row.average, now_ns)
     if order.state in ENDS:
         return
-    match row.status:
-        case Status.WORKING:
-            if is_unsent(order):
-                accepted(state, order, row.order_id)
-        case Status.COMPLETE | Status.CANCELLED | Status.REJECTED | Status.EXPIRED:
-            _end_seen(state, order, row, is_frame=is_frame)
+    if row.status is not Status.WORKING:
+        _end_seen(state, order, row, is_frame=is_frame)
 
 
 def _end_seen(state: SymbolState, order: Order, row: OrderRow, *, is_frame: bool) -> None:
@@ -179,15 +183,21 @@ def _end_seen(state: SymbolState, order: Order, row: OrderRow, *, is_frame: bool
     Its fills must be proved by a tradebook asked for afterwards; a book's own claim needs a second read as
     well, because books are known to show a neighbour's status.
     """
+    if row.status is Status.COMPLETE and 0 < row.quantity <= order.filled:
+        # Complete and counted: a modify that was still open cannot change it any more.
+        order.pending = None
+        order.apply(Signal.ALL_FILLED)
+        return
     if order.state is not OrderState.ENDING:
+        state.want_books()
         order.apply(Signal.SEEN_ENDED)
         order.evidence_seq = state.account.seq
         if row.reason:
             text = f"{state.symbol}: {order.key} {row.status.value}: {row.reason}"
             state.say(Severity.WARNING, "order_ended", text)
-    if is_frame:
+    if is_frame and not order.is_end_framed:
         order.is_end_framed = True
-    state.want_books()
+        state.want_books()
     order.ended_as = PROOFS.get(row.status)
 
 
@@ -196,12 +206,19 @@ def fill(
 ) -> None:
     """Fold a cumulative fill of an order of ours into the position.
 
-    Raises:
-        InvariantBroken: more was filled than was asked for.
+    What cannot be (more filled than was asked for) freezes the symbol; the other evidence goes on counting.
     """
     was_ended = order.state in ENDS
-    quantity, paid = order.fold(filled, value, is_exact=is_exact)
+    try:
+        quantity, paid = order.fold(filled, value, is_exact=is_exact)
+    except InvariantBroken as broken:
+        state.freeze(str(broken))
+        return
     if not quantity and not paid:
+        return
+    if not quantity and order in state.retired[: state.retired_before]:
+        # Its trade has been reported: only the day's result can still learn of it.
+        state.account.realised -= order.side.sign * paid
         return
     if quantity:
         state.touch()
@@ -221,21 +238,23 @@ def _entered(state: SymbolState, order: Order, quantity: int, paid: Paise, now_n
         return
     if order.filled == quantity:
         state.attempts += 1
+        if state.attempts > state.rules.max_attempts:
+            state.freeze(f"{state.attempts} entries have filled where {state.rules.max_attempts} are allowed")
     state.is_entry_at_work |= order is state.entry
     state.provisional = max(0, state.provisional - quantity)
-    price = paid // quantity
-    protection.found_position(state, price)
-    if state.last is None:
-        state.last, state.last_ns = price, now_ns
+    if state.position.entered == quantity:
+        protection.found_position(state, paid // quantity)
 
 
-def matches(order: Order, row: OrderRow) -> bool:
-    """Whether a row nobody has claimed may be this order: everything we sent, as we sent it."""
+def may_be(state: SymbolState, order: Order, row: OrderRow) -> bool:
+    """Whether a row nobody has claimed may be this order: not seen before it was sent, and as it was sent."""
+    if order.sent_ns is None or state.account.seen_ids[row.order_id] <= order.sent_seq:
+        return False
     if (row.side, row.quantity) != (order.side, order.terms.quantity):
         return False
     if order.price_type is PriceType.SL:
         return row.trigger == order.terms.trigger
-    return row.price == order.terms.price
+    return (row.price, row.trigger) == (order.terms.price, 0)
 
 
 def frame(state: SymbolState, row: OrderRow, now_ns: int) -> None:
@@ -252,9 +271,8 @@ def frame(state: SymbolState, row: OrderRow, now_ns: int) -> None:
 
 def _claim(state: SymbolState, row: OrderRow) -> Order | None:
     """The one order in flight that this frame, ahead of its answer, must be about."""
-    if row.order_id in state.foreign:
-        return None
-    order = next((o for o in (*state.slots, *state.phantoms) if o.order_id is None and matches(o, row)), None)
+    ours = (*state.slots, *state.phantoms)
+    order = next((o for o in ours if o.order_id is None and may_be(state, o, row)), None)
     if order is not None:
         accepted(state, order, row.order_id)
     return order
@@ -266,22 +284,26 @@ def foreign_fill(state: SymbolState, order_id: str, signed: int, price: Paise, n
     What closes our position takes its quantity out of our hands at once, so that nothing of ours sells it a
     second time.
     """
-    added = signed - state.foreign.get(order_id, 0)
-    state.foreign[order_id] = signed
+    other = state.foreign.setdefault(order_id, Foreign())
+    added = signed - other.signed
     if not added:
         return
+    other.signed = signed
     state.touch()
     state.want_books()
-    state.foreign_net += state.orient(added)
-    closed = min(max(0, -state.foreign_net - state.position.taken), max(0, state.held))
     state.say(
         Severity.WARNING, "foreign_fill", f"{state.symbol}: {added:+d} shares by another hand ({order_id})"
     )
+    taken_before = sum(one.taken for one in state.foreign.values())
+    closed = min(max(0, -state.foreign_net - taken_before), max(0, state.held))
     if closed:
+        other.taken += closed
+        other.value += closed * price
         state.position.take(closed, closed * price, now_ns)
         state.is_done = True
 
 
 def protect_unseen(state: SymbolState) -> None:
     """Protect shares seen in the account while our entry is undecided, from where it would have filled."""
-    protection.found_position(state, state.orient(state.strategy.entry))
+    if state.initial_level is None:
+        protection.found_position(state, state.orient(state.strategy.entry))

@@ -13,8 +13,6 @@ from olaf_async.domain.intents import ReadQuote, Severity
 from olaf_async.domain.order import Order, OrderState, PriceType, Role, Side, Terms
 from olaf_async.domain.price import Paise
 
-CONFIRMING_READS = 2
-
 
 def pursue(state: SymbolState, guards: Guards, now_ns: int) -> None:
     """Bring the symbol one step nearer to flat."""
@@ -24,30 +22,25 @@ def pursue(state: SymbolState, guards: Guards, now_ns: int) -> None:
         return
     if state.stop is not None:
         calls.cancel(state, state.stop, now_ns)
-    if state.exit is not None:
-        _chase(state, state.exit, now_ns)
     quantity = to_close(state)
+    if state.exit is not None:
+        is_selling = state.exit.side is state.entry_side.other
+        _tend(state, guards, state.exit, quantity if is_selling else -quantity, now_ns)
     if quantity and guards.may_place_exit(state):
         _place(state, quantity, now_ns)
 
 
 def to_close(state: SymbolState) -> int:
     """Shares still to sell; negative: to buy back, as far as fills explain and the account confirms."""
-    if state.held >= 0:
-        return max(0, state.exposure)
-    if state.oversold_reads < CONFIRMING_READS:
-        state.want_books()
-        return 0
-    return max(state.held, state.orient(state.account_net))
+    return max(0, state.exposure - state.keep) if state.held >= 0 else -state.oversold
 
 
 def _place(state: SymbolState, quantity: int, now_ns: int) -> None:
     if now_ns < state.exit_retry_ns:
         state.wake(state.exit_retry_ns)
         return
-    is_repeat = state.exit_tries > 0
-    if is_repeat and state.books_seq < state.newest_seq:
-        state.want_books()
+    if state.exit_tries and state.books_seq < state.newest_seq:
+        state.want_newer_books()
         return
     if state.exit_tries >= state.rules.exit_tries_max:
         _slow_down(state, now_ns)
@@ -57,8 +50,25 @@ def _place(state: SymbolState, quantity: int, now_ns: int) -> None:
     if limit is None:
         return
     state.exit_tries += 1
-    order = calls.place(state, Role.EXIT, side, PriceType.LIMIT, Terms(abs(quantity), limit))
-    order.next_try_ns = now_ns + state.rules.chase_ns
+    state.exit_retry_ns = now_ns + state.rules.chase_ns
+    calls.place(state, Role.EXIT, side, PriceType.LIMIT, Terms(abs(quantity), limit))
+
+
+def _tend(state: SymbolState, guards: Guards, order: Order, quantity: int, now_ns: int) -> None:
+    """Keep the working exit to what is still to be closed, and its price through the market."""
+    if quantity <= 0:
+        calls.cancel(state, order, now_ns)
+    elif not guards.is_modify_free(order):
+        return
+    elif now_ns < order.next_try_ns:
+        state.wake(order.next_try_ns)
+    elif quantity > order.remaining and state.books_seq < state.newest_seq:
+        # Selling more is a further sell: only upon a read newer than the last send.
+        state.want_newer_books()
+    elif quantity != order.remaining:
+        _modify(state, order, Terms(order.filled + quantity, order.terms.price), now_ns)
+    else:
+        _chase(state, order, now_ns)
 
 
 def _limit(state: SymbolState, side: Side, now_ns: int) -> Paise | None:
@@ -67,13 +77,14 @@ def _limit(state: SymbolState, side: Side, now_ns: int) -> Paise | None:
         state.wake(now_ns)
         return None
     pct = state.rules.exit_limit_pct
-    if state.last is None or now_ns - state.last_ns > state.rules.quote_after_ns:
+    assert state.last is not None, "what is held was bought at a price"
+    if now_ns - state.last_ns > state.rules.quote_after_ns:
         if now_ns - state.quote_asked_ns > state.rules.quote_after_ns:
             state.quote_asked_ns = now_ns
             state.account.out.append(ReadQuote(state.symbol))
         answer_due_ns = state.quote_asked_ns + state.rules.chase_ns
-        if now_ns < answer_due_ns or state.last is None:
-            state.wake(max(answer_due_ns, now_ns + 1))
+        if now_ns < answer_due_ns:
+            state.wake(answer_due_ns)
             return None
         pct = state.rules.quoteless_exit_pct
     return crossing_limit(state.last, side, pct, state.setup.tick_size)
@@ -81,22 +92,25 @@ def _limit(state: SymbolState, side: Side, now_ns: int) -> Paise | None:
 
 def _chase(state: SymbolState, order: Order, now_ns: int) -> None:
     """Re-price an unfilled exit through the market, in place, once per interval, bounded."""
-    if order.state is not OrderState.WORKING:
-        return
-    if now_ns < order.next_try_ns:
-        state.wake(order.next_try_ns)
+    if now_ns < state.exit_retry_ns:
+        state.wake(state.exit_retry_ns)
         return
     limit = _limit(state, order.side, now_ns)
     if limit is None:
         return
+    state.exit_retry_ns = now_ns + state.rules.chase_ns
+    state.wake(state.exit_retry_ns)
     if (limit - order.terms.price) * order.side.sign <= 0:
         # As crossing as a new price would be, so it should have filled: the news of it may be lost.
         state.want_books()
-        order.next_try_ns = now_ns + state.rules.chase_ns
-        state.wake(order.next_try_ns)
-    elif order.modifications < state.rules.modifications_max - state.rules.modifications_reserve:
-        order.next_try_ns = now_ns + state.rules.chase_ns
-        calls.modify(state, order, Terms(order.terms.quantity, limit))
+    else:
+        _modify(state, order, Terms(order.terms.quantity, limit), now_ns)
+
+
+def _modify(state: SymbolState, order: Order, terms: Terms, now_ns: int) -> None:
+    """Change the exit in place while the broker's budget allows; else cancel it and begin anew."""
+    if order.modifications < state.rules.modifications_max:
+        calls.modify(state, order, terms)
     else:
         calls.cancel(state, order, now_ns)
 
@@ -118,4 +132,3 @@ def ended(state: SymbolState, order: Order, now_ns: int) -> None:
     """An exit order has left its slot; anything still held is for the next one, not at once."""
     if order.state is not OrderState.FILLED:
         state.exit_retry_ns = now_ns + state.rules.chase_ns
-        state.want_books()

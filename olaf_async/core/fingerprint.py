@@ -26,7 +26,7 @@ def fingerprint(engine: Engine) -> str:
         account.marked_ns,
         account.open_profit,
         tuple(account.sends),
-        tuple(account.seen_ids),
+        tuple(account.seen_ids.items()),
         account.asked_seq,
         account.asked_ns,
     )

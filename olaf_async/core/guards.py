@@ -124,7 +124,7 @@ def is_still_wanted(state: SymbolState, order: Order) -> bool:
 
 def shares_to_close(state: SymbolState, side: Side) -> int:
     """What a closing order of this side may still close now: what is held, or what was sold too much."""
-    return state.exposure if side is state.entry_side.other else -state.held
+    return state.exposure if side is state.entry_side.other else state.oversold
 
 
 def is_answer_for(order: Order, answer: OrderAnswered) -> bool:

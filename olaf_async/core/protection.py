@@ -23,13 +23,16 @@ _CONFIRMED = (
 
 
 def found_position(state: SymbolState, price: Paise) -> None:
-    """Shares are held, at this price per share: set the levels that stay for the trade."""
-    if state.initial_level is not None:
-        return
+    """Shares are held, at this price per share: set the levels of the trade.
+
+    Where shares were protected before their fill was known, the stop that stands is not lowered.
+    """
     fill = state.orient(price)
     state.initial_level = state.strategy.initial_stop(fill)
-    state.stop_level = state.initial_level
     state.target_level = state.strategy.target(fill, state.initial_level)
+    state.stop_level = max(state.initial_level, state.stop_level or state.initial_level)
+    if state.last is None:
+        state.last = price
 
 
 def pursue(state: SymbolState, guards: Guards, now_ns: int) -> None:
@@ -41,33 +44,29 @@ def pursue(state: SymbolState, guards: Guards, now_ns: int) -> None:
     if guards.may_place_stop(state):
         _place(state, now_ns)
     elif state.stop is not None:
-        _chase(state, state.stop, now_ns)
+        _chase(state, guards, state.stop, now_ns)
         _adjust(state, guards, state.stop, now_ns)
 
 
 def _place(state: SymbolState, now_ns: int) -> None:
-    if state.stop_level is None or state.stops_gone > 1:
+    """Ask for a stop; after one that was refused or passed by the price, only against the newest price."""
+    assert state.stop_level is not None, "what is held has a level"
+    if state.stops_gone > 1 or (state.stops_gone and now_ns >= state.session.exit_ns):
         return
-    if state.touched_ns is not None or _is_refused_beyond(state, now_ns):
-        state.leave(ExitReason.STOP)
-        return
+    if state.touched_ns is not None or state.stop_rejections:
+        if state.priced_ns != now_ns:
+            state.wake(now_ns)
+            return
+        if state.last is not None and state.orient(state.last) <= state.stop_level:
+            state.leave(ExitReason.STOP)
+            return
+        state.touched_ns = None
     if now_ns < state.stop_retry_ns:
         state.wake(state.stop_retry_ns)
-        return
-    if state.stop_rejections and state.priced_ns != now_ns:
-        state.wake(now_ns)
-        return
-    if state.stops_gone and (now_ns >= state.session.exit_ns or state.books_seq < state.newest_seq):
-        state.want_books()
-        return
-    calls.place(state, Role.STOP, state.entry_side.other, PriceType.SL, _terms(state, 0))
-
-
-def _is_refused_beyond(state: SymbolState, now_ns: int) -> bool:
-    """A stop was refused, and the newest price explains it: it lies at or beyond where the stop belongs."""
-    if not state.stop_rejections or state.priced_ns != now_ns or state.last is None:
-        return False
-    return state.stop_level is not None and state.orient(state.last) <= state.stop_level
+    elif state.stops_gone and state.books_seq < state.newest_seq:
+        state.want_newer_books()
+    else:
+        calls.place(state, Role.STOP, state.entry_side.other, PriceType.SL, _terms(state, 0))
 
 
 def _terms(state: SymbolState, already_filled: int) -> Terms:
@@ -82,7 +81,7 @@ def _adjust(state: SymbolState, guards: Guards, stop: Order, now_ns: int) -> Non
     if not guards.is_modify_free(stop) or state.touched_ns is not None:
         return
     wished = _wished(state, guards, stop)
-    if wished == stop.terms:
+    if wished == stop.terms and stop.restore is None:
         return
     if now_ns < stop.next_try_ns:
         state.wake(stop.next_try_ns)
@@ -106,9 +105,9 @@ def _wished(state: SymbolState, guards: Guards, stop: Order) -> Terms:
     return base if quantity == base.quantity else Terms(quantity, base.price, base.trigger)
 
 
-def _chase(state: SymbolState, stop: Order, now_ns: int) -> None:
+def _chase(state: SymbolState, guards: Guards, stop: Order, now_ns: int) -> None:
     """The stop was reached and has not filled: re-price it to cross, once per interval, bounded."""
-    if state.touched_ns is None or stop.state is not OrderState.WORKING:
+    if state.touched_ns is None or not guards.is_modify_free(stop):
         return
     due_ns = state.touched_ns + state.rules.chase_ns
     if now_ns < due_ns:
@@ -138,7 +137,7 @@ def _chase(state: SymbolState, stop: Order, now_ns: int) -> None:
         state.leave(ExitReason.STOP)
         return
     crossing = crossing_limit(state.last, stop.side, state.rules.exit_limit_pct, state.setup.tick_size)
-    calls.modify(state, stop, Terms(stop.terms.quantity, crossing, stop.terms.trigger))
+    calls.modify(state, stop, Terms(stop.filled + state.exposure, crossing, stop.terms.trigger))
 
 
 def consider(state: SymbolState, price: Paise, now_ns: int) -> None:
@@ -166,7 +165,7 @@ def watched_level(state: SymbolState) -> int | None:
 
 def trail(state: SymbolState, guards: Guards, bar: Bar) -> None:
     """A bar has closed: may the stop rise?"""
-    if state.exposure <= 0 or state.stop_level is None or state.leaving is not None:
+    if not state.position.entered or state.stop_level is None or state.leaving is not None:
         return
     if bar.end_ns <= state.position.entry_ns:
         return
@@ -178,7 +177,7 @@ def trail(state: SymbolState, guards: Guards, bar: Bar) -> None:
 
 def ended(state: SymbolState, order: Order, now_ns: int) -> None:
     """The stop has left its slot for good: filled, refused, or taken away."""
-    if state.exposure <= 0 or order.state is OrderState.FILLED or state.leaving is not None:
+    if state.exposure <= 0 or order.state is OrderState.FILLED or order.cancels:
         return
     match order.state:
         case OrderState.REJECTED:
@@ -187,11 +186,12 @@ def ended(state: SymbolState, order: Order, now_ns: int) -> None:
             state.say(Severity.ALARM, "stop_absent", f"{state.symbol}: stop {order.key} never arrived")
         case _:
             state.stops_gone += 1
-            again = "placing it again" if state.stops_gone == 1 else "NOT placing it again"
+            again = state.stops_gone == 1 and now_ns < state.session.exit_ns
             state.say(
                 Severity.ALARM,
                 "stop_gone",
-                f"{state.symbol}: stop {order.order_id} was {order.state.value} by other hands; {again}",
+                f"{state.symbol}: stop {order.order_id} was {order.state.value} by other hands;"
+                f" {'placing it again' if again else 'NOT placing it again'}",
             )
 
 
@@ -204,11 +204,9 @@ def _rejected(state: SymbolState, now_ns: int) -> None:
         state.stop_retry_ns = now_ns + state.rules.chase_ns
 
 
-def modify_refused(state: SymbolState, order: Order, now_ns: int) -> None:
+def modify_refused(state: SymbolState, order: Order, refused: Terms) -> None:
     """The old stop stands. A trailing raise waits for the next bar; a missing quantity is urgent."""
-    state.want_books()
-    order.next_try_ns = now_ns + state.rules.chase_ns
-    if state.touched_ns is not None:
+    if state.touched_ns is not None and refused.trigger == order.terms.trigger:
         state.leave(ExitReason.STOP)
     elif order.terms.quantity - order.filled < state.exposure:
         state.stop_refusals += 1
@@ -221,7 +219,8 @@ def modify_refused(state: SymbolState, order: Order, now_ns: int) -> None:
 def measure(state: SymbolState, now_ns: int) -> None:
     """Keep the time for which shares were held without a confirmed stop for all of them."""
     stop = state.stop
-    covered = stop.terms.quantity - stop.filled if stop is not None and stop.state in _CONFIRMED else 0
+    is_confirmed = stop is not None and stop.state in _CONFIRMED and not state.account.is_mode_foreign
+    covered = stop.remaining if stop is not None and is_confirmed else 0
     if state.exposure > covered:
         if state.unprotected_since_ns is None:
             state.unprotected_since_ns = now_ns
@@ -239,3 +238,4 @@ def measure(state: SymbolState, now_ns: int) -> None:
     elif state.unprotected_since_ns is not None:
         state.unprotected_ns += now_ns - state.unprotected_since_ns
         state.unprotected_since_ns = None
+        state.has_alarmed_unprotected = False

@@ -9,14 +9,12 @@ from dataclasses import dataclass
 
 from olaf_async.core import evidence
 from olaf_async.core.guards import Guards
-from olaf_async.core.state import SymbolState, is_unsent
+from olaf_async.core.state import CONFIRMING_READS, SymbolState, is_unanswered
 from olaf_async.domain.events import OrderRow, Status
 from olaf_async.domain.intents import Severity
 from olaf_async.domain.order import ENDS, Order, OrderState, Role, Signal, Terms
 from olaf_async.domain.price import Paise
 from olaf_async.domain.trade import ExitReason
-
-CONFIRMING_READS = 2
 
 
 @dataclass(slots=True)
@@ -52,8 +50,9 @@ def absorb(state: SymbolState, guards: Guards, books: SymbolBooks, now_ns: int) 
     for order in (*state.slots, *state.phantoms):
         _compare(state, order, books, now_ns)
     for order in tuple(state.retired):
-        _late(state, order, books, now_ns)
+        _fold_executions(state, order, books, now_ns)
     _foreign(state, books, now_ns)
+    _unseen(state, books)
     if not books.is_complete:
         return
     state.books_seq = max(state.books_seq, books.asked_seq)
@@ -64,29 +63,25 @@ def absorb(state: SymbolState, guards: Guards, books: SymbolBooks, now_ns: int) 
 
 
 def _bind(state: SymbolState, books: SymbolBooks) -> None:
-    """Recognise orders whose answer was lost: ids never seen before that are all we sent, as we sent it."""
-    fresh = [
-        row
-        for order_id, row in books.rows.items()
-        if order_id not in state.foreign and evidence.find_by_id(state, order_id) is None
-    ]
-    if not fresh:
-        return
-    for order in (*state.slots, *state.phantoms):
-        candidates = [row for row in fresh if evidence.matches(order, row)]
-        if is_unsent(order) or (order.state is OrderState.ABSENT and order.order_id is None):
-            _adopt(state, order, candidates)
-        elif order.is_bound_by_books and candidates:
-            evidence.accepted(state, order, candidates[0].order_id)
-        for row in candidates:
-            if evidence.find_by_id(state, row.order_id) is not None:
-                fresh.remove(row)
+    """Recognise orders whose answer was lost: ids not seen before the send that are all we sent, as sent.
+
+    Until settle time ends, a second such id is watched for.
+    """
+    fresh = [row for order_id, row in books.rows.items() if evidence.find_by_id(state, order_id) is None]
+    for order in state.orders:
+        if order.is_bound_by_books and _is_past_settling(state, order, books):
+            order.is_bound_by_books = False
+        is_tombstone = order.state is OrderState.ABSENT and order.order_id is None
+        if order.is_bound_by_books or is_tombstone or is_unanswered(order):
+            _adopt(state, order, [row for row in fresh if evidence.may_be(state, order, row)])
+            fresh = [row for row in fresh if evidence.find_by_id(state, row.order_id) is None]
 
 
 def _adopt(state: SymbolState, order: Order, candidates: list[OrderRow]) -> None:
+    is_new = order.order_id is None
     for row in candidates:
         evidence.accepted(state, order, row.order_id)
-    if candidates:
+    if candidates and is_new:
         order.is_bound_by_books = True
         state.say(
             Severity.WARNING,
@@ -97,14 +92,10 @@ def _adopt(state: SymbolState, order: Order, candidates: list[OrderRow]) -> None
 
 def _compare(state: SymbolState, order: Order, books: SymbolBooks, now_ns: int) -> None:
     """Hold one order of ours against its row and its executions."""
-    if order.order_id is None:
-        return
     _fold_executions(state, order, books, now_ns)
-    row = books.rows.get(order.order_id)
+    row = None if order.order_id is None else books.rows.get(order.order_id)
     if row is None or order.state in ENDS:
         return
-    if order.is_bound_by_books and _is_past_settling(state, order, books):
-        order.is_bound_by_books = False
     if row.status is Status.WORKING:
         _standing(state, order, row, now_ns)
     else:
@@ -112,16 +103,10 @@ def _compare(state: SymbolState, order: Order, books: SymbolBooks, now_ns: int) 
 
 
 def _fold_executions(state: SymbolState, order: Order, books: SymbolBooks, now_ns: int) -> None:
-    assert order.order_id is not None
-    done = books.executions.get(order.order_id)
+    """Count what the tradebook has of it, also long after its end."""
+    done = None if order.order_id is None else books.executions.get(order.order_id)
     if done is not None:
         evidence.fill(state, order, abs(done.quantity), abs(done.value), now_ns, is_exact=True)
-
-
-def _late(state: SymbolState, order: Order, books: SymbolBooks, now_ns: int) -> None:
-    """An ended order may still turn out to have filled."""
-    if order.order_id is not None:
-        _fold_executions(state, order, books, now_ns)
 
 
 def _standing(state: SymbolState, order: Order, row: OrderRow, now_ns: int) -> None:
@@ -129,9 +114,9 @@ def _standing(state: SymbolState, order: Order, row: OrderRow, now_ns: int) -> N
     shown = Terms(row.quantity, row.price, row.trigger)
     if order.state is OrderState.ENDING and not order.is_end_framed:
         order.apply(Signal.SEEN_STANDING)
-    if order.state is OrderState.MODIFY_UNDECIDED and shown == order.pending:
+    if order.state is not OrderState.MODIFYING and shown == order.pending:
         evidence.modify_done(state, order)
-    elif order.state is OrderState.MODIFY_UNDECIDED and shown == order.terms:
+    elif order.state is not OrderState.MODIFYING and order.pending is not None and shown == order.terms:
         evidence.modify_refused(state, order, now_ns)
     if order.state is OrderState.CANCELLING and now_ns >= order.next_try_ns:
         order.apply(Signal.CANCEL_FAILED)
@@ -174,15 +159,9 @@ def _ending(state: SymbolState, order: Order, row: OrderRow, books: SymbolBooks,
     """The row says that it has ended; believed when framed or seen before, with the executions to match."""
     is_second = order.state is OrderState.ENDING and books.asked_seq >= order.evidence_seq
     evidence.row_seen(state, order, row, now_ns, is_frame=False)
-    if order.state is not OrderState.ENDING or not is_second or not books.is_complete:
-        if order.state is OrderState.ENDING:
-            state.want_books()
-        return
-    if order.ended_as is None:
-        # "complete" without its executions: only the tradebook can end it.
-        state.want_books()
-        return
-    order.apply(order.ended_as)
+    # "complete" has no proof of its own: only the executions can end it.
+    if order.state is OrderState.ENDING and order.ended_as is not None and is_second and books.is_complete:
+        order.apply(order.ended_as)
 
 
 def _is_past_settling(state: SymbolState, order: Order, books: SymbolBooks) -> bool:
@@ -205,11 +184,10 @@ def _doubt_stop(state: SymbolState, stop: Order, books: SymbolBooks) -> None:
     """The price has been through an undecided stop and nothing sold: stop waiting for it and get out."""
     if state.touched_ns is None or books.asked_ns < state.touched_ns + state.rules.phantom_stop_ns:
         return
-    state.phantom_reads += 1
-    if state.phantom_reads >= CONFIRMING_READS and state.orient(books.net) >= state.held:
+    stop.doubtful_reads += 1
+    if stop.doubtful_reads >= CONFIRMING_READS and state.orient(books.net) >= state.held:
         state.stop = None
         state.phantoms.append(stop)
-        state.phantom_reads = 0
         state.leave(ExitReason.STOP)
         state.say(
             Severity.ALARM,
@@ -219,30 +197,39 @@ def _doubt_stop(state: SymbolState, stop: Order, books: SymbolBooks) -> None:
 
 
 def _foreign(state: SymbolState, books: SymbolBooks, now_ns: int) -> None:
+    """Trades of orders that are not ours. One whose order is not in the book yet may still turn out ours."""
     for order_id, done in books.executions.items():
-        if evidence.find_by_id(state, order_id) is None and done.quantity:
+        if evidence.find_by_id(state, order_id) is not None or not done.quantity:
+            continue
+        if order_id in books.rows:
             price = abs(done.value) // abs(done.quantity)
             evidence.foreign_fill(state, order_id, done.quantity, price, now_ns)
-    for order_id in books.rows:
-        if evidence.find_by_id(state, order_id) is None:
-            state.foreign.setdefault(order_id, 0)
+        elif state.account.seen_ids[order_id] == state.account.seq:
+            state.want_books()
+
+
+def _unseen(state: SymbolState, books: SymbolBooks) -> None:
+    """Shares that no known fill explains may be those of an entry whose answer is open: protect them now."""
+    if state.entry is None or not is_unanswered(state.entry):
+        state.provisional = 0 if books.is_complete else state.provisional
+        return
+    unexplained = state.orient(books.net) - state.held - state.foreign_net
+    seen = min(max(0, unexplained), state.entry.terms.quantity)
+    state.provisional = seen if books.is_complete else max(seen, state.provisional)
+    if state.provisional:
+        evidence.protect_unseen(state)
 
 
 def _position(state: SymbolState, books: SymbolBooks) -> None:
     """Hold the account's net position against our fills."""
     seen = state.orient(books.net)
-    undecided = state.entry is not None and state.entry.state is OrderState.UNDECIDED
-    if undecided and state.entry is not None:
-        state.provisional = min(max(0, seen - state.held), state.entry.remaining)
-        if state.provisional:
-            evidence.protect_unseen(state)
     is_settled = not any(order.is_unsettled for order in (*state.slots, *state.phantoms))
-    is_short_of = is_settled and state.held > 0 and seen < state.held
-    state.shortfall_reads = state.shortfall_reads + 1 if is_short_of else 0
-    if state.shortfall_reads >= CONFIRMING_READS:
-        state.ceiling = max(0, seen)
-        state.freeze(f"the account holds {seen} shares where our fills add up to {state.held}")
-    elif not is_short_of:
-        state.ceiling = None
+    if seen >= state.held:
+        state.shortfall_reads, state.ceiling = 0, None
+    elif state.held > 0 and is_settled:
+        state.shortfall_reads += 1
+        if state.shortfall_reads >= CONFIRMING_READS:
+            state.ceiling = max(0, seen)
+            state.freeze(f"the account holds {seen} shares where our fills add up to {state.held}")
     is_oversold = is_settled and state.held < 0 and seen < 0
     state.oversold_reads = state.oversold_reads + 1 if is_oversold else 0

@@ -17,6 +17,22 @@ from olaf_async.domain.setup import Direction, Setup
 from olaf_async.domain.trade import ExitReason
 from olaf_async.strategies.protocol import Oriented, Strategy
 
+CONFIRMING_READS = 2
+"""Reads of the books that must agree before a number in them is acted on."""
+
+
+@dataclass(slots=True)
+class Foreign:
+    """What an order of somebody else's has traded.
+
+    ``signed`` shares (sells below zero), of which ``taken`` shares, worth ``value`` paise, closed what was
+    ours.
+    """
+
+    signed: int = 0
+    taken: int = 0
+    value: Paise = 0
+
 
 @dataclass(slots=True)
 class SymbolState:
@@ -63,6 +79,7 @@ class SymbolState:
 
     # leaving
     leaving: ExitReason | None = None
+    keep: int = 0
     exit_retry_ns: int = 0
     exit_tries: int = 0
     quote_asked_ns: int = -NEVER_NS
@@ -74,11 +91,9 @@ class SymbolState:
     want_seq: int = 0
     books_seq: int = -1
     account_net: int = 0
-    foreign: dict[str, int] = field(default_factory=dict)
-    foreign_net: int = 0
+    foreign: dict[str, Foreign] = field(default_factory=dict)
     shortfall_reads: int = 0
     oversold_reads: int = 0
-    phantom_reads: int = 0
     last: Paise | None = None
     last_ns: int = -NEVER_NS
     priced_ns: int = -NEVER_NS
@@ -125,6 +140,18 @@ class SymbolState:
         return known if self.ceiling is None else min(known, self.ceiling)
 
     @property
+    def oversold(self) -> int:
+        """Shares to buy back: as far as our own fills explain them and two reads of the account confirm."""
+        if self.oversold_reads < CONFIRMING_READS:
+            return 0
+        return max(0, min(-self.held, -self.orient(self.account_net)))
+
+    @property
+    def foreign_net(self) -> int:
+        """Shares that others have traded in all, oriented."""
+        return self.orient(sum(other.signed for other in self.foreign.values()))
+
+    @property
     def is_exposed(self) -> bool:
         """Whether it counts against the account's open positions."""
         return self.held != 0 or self.provisional != 0 or self.entry is not None
@@ -156,12 +183,17 @@ class SymbolState:
         """A question has come up that only a read asked for from now on can answer."""
         self.want_seq = self.account.seq
 
+    def want_newer_books(self) -> None:
+        """A read newer than all we know of our orders is needed; wishing again does not hurry it."""
+        self.want_seq = max(self.want_seq, self.newest_seq)
+
     def wake(self, at_ns: int) -> None:
         """Ask for a TimerDue (and with it the newest price) at this time."""
         self.wake_ns = min(self.wake_ns, at_ns)
 
     def leave(self, reason: ExitReason) -> None:
-        """Decide to get out; the first reason stands."""
+        """Decide to get out of all that is held; the first reason stands."""
+        self.keep = 0
         if self.leaving is None:
             self.leaving = reason
             self.exit_tries = 0
@@ -179,13 +211,22 @@ class SymbolState:
     @property
     def is_waiting_for_evidence(self) -> bool:
         """Whether the books should be read every second for this symbol."""
-        if self.stops_gone > 1 and self.held:
+        if self.held < 0 or self.provisional or (self.stops_gone > 1 and self.held):
             return True
         if self.touched_ns is not None and self.stop is not None:
             return True
         if self.entry is not None and not self.account.is_stream_up and self.is_entry_at_work:
             return True
-        return any(order.is_unsettled or order.is_bound_by_books for order in (*self.slots, *self.phantoms))
+        if any(order.is_bound_by_books for order in self.orders):
+            return True
+        return any(order.is_unsettled for order in (*self.slots, *self.phantoms))
+
+    @property
+    def is_quiet(self) -> bool:
+        """No entry that may fill, and no question open about any order."""
+        asking = (OrderState.IN_FLIGHT, OrderState.MODIFYING)
+        outstanding = (*self.slots, *self.phantoms)
+        return self.entry is None and not any(o.is_unsettled or o.state in asking for o in outstanding)
 
     @property
     def is_idle(self) -> bool:
@@ -200,15 +241,16 @@ class SymbolState:
         if self.entry is order:
             self.entry = None
             self.is_entry_at_work = False
+            self.provisional = 0
         elif self.stop is order:
             self.stop = None
-            self.touched_ns = None
         elif self.exit is order:
             self.exit = None
         self.phantoms = [other for other in self.phantoms if other is not order]
         (self.phantoms if order.state is OrderState.ABSENT else self.retired).append(order)
 
 
-def is_unsent(order: Order) -> bool:
-    """Whether no broker id is known and an answer may still bring one."""
-    return order.order_id is None and order.state in (OrderState.IN_FLIGHT, OrderState.UNDECIDED)
+def is_unanswered(order: Order) -> bool:
+    """Whether it has been sent, no broker id is known, and an answer may still bring one."""
+    is_open = order.state in (OrderState.IN_FLIGHT, OrderState.UNDECIDED)
+    return is_open and order.order_id is None and order.sent_ns is not None

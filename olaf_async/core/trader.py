@@ -7,6 +7,8 @@ derived from the facts each time, not remembered, so a lost or doubled event cha
 Must never: wait, look at a clock, or know of another symbol.
 """
 
+from dataclasses import replace
+
 from olaf_async.core import calls, entries, evidence, exits, invariants, protection, reconcile
 from olaf_async.core.account import Account
 from olaf_async.core.guards import STANDARD, Guards
@@ -42,6 +44,7 @@ class Trader:
         self.state = SymbolState(setup, session, strategy, account)
         self._guards = guards
         self._check = check
+        self.guard = guard_of(setup.direction, None, None, NEVER_NS, wants_bars=False)
         self._step(session.open_ns)
 
     # --- events -----------------------------------------------------------------------------------
@@ -108,9 +111,20 @@ class Trader:
         """Something about the account has changed."""
         self._step(now_ns)
 
-    def freeze(self, why: str) -> None:
+    def freeze(self, why: str, now_ns: int) -> None:
         """A person is needed; nothing new is risked."""
         self.state.freeze(why)
+        self._step(now_ns)
+
+    def thaw(self, now_ns: int) -> None:
+        """A person has looked."""
+        self.state.frozen = None
+        self._step(now_ns)
+
+    def stand_back(self, why: str, now_ns: int) -> None:
+        """Our own state contradicts itself: freeze, and look again in a while rather than at once."""
+        self.state.freeze(why)
+        self.guard = replace(self.guard, due_ns=now_ns + self.state.rules.chase_ns)
 
     # --- one step ---------------------------------------------------------------------------------
 
@@ -121,8 +135,7 @@ class Trader:
         state = self.state
         state.wake_ns = NEVER_NS
         self._clear_ended(now_ns)
-        if state.held > state.planned:
-            self._sell_excess()
+        self._watch_quantity()
         if state.leaving is None:
             entries.pursue(state, self._guards, now_ns)
             protection.pursue(state, self._guards, now_ns)
@@ -148,11 +161,20 @@ class Trader:
             if not phantom.is_outstanding and phantom.state is not OrderState.ABSENT:
                 state.retire(phantom)
 
-    def _sell_excess(self) -> None:
-        """Two orders filled where one was meant: hold neither."""
+    def _watch_quantity(self) -> None:
+        """Of two entries that both filled the excess is sold; what was sold too much is bought back."""
         state = self.state
-        state.freeze(f"{state.held} shares are held where {state.planned} were planned")
-        state.leave(ExitReason.RISK)
+        if state.held < 0:
+            state.leave(ExitReason.RISK)
+        elif state.keep and state.held <= state.keep and state.exit is None:
+            state.keep, state.leaving = 0, None
+        elif state.held > state.planned and state.leaving is None and state.frozen is None:
+            # Where it is not certain that both are ours, the symbol is frozen and both are protected.
+            text = f"{state.symbol}: {state.held} shares are held where {state.planned} were planned"
+            state.say(Severity.ALARM, "excess", f"{text}; the excess is sold, the symbol is done for today")
+            state.is_done = True
+            state.leave(ExitReason.RISK)
+            state.keep = state.planned
 
     def _finish(self, now_ns: int) -> None:
         """A position that is flat, with nothing left that could change it, is a trade."""
@@ -161,16 +183,17 @@ class Trader:
             return
         if state.position.entered:
             self._report()
-        elif state.position.exit_value:
+        elif state.position.exit_ns:
             self._settle_oversold()
+        elif state.initial_level is not None:
+            self._start_afresh()
         state.is_done |= state.leaving not in (None, ExitReason.STOP, ExitReason.TARGET)
         state.is_done |= state.attempts >= state.rules.max_attempts
         state.leaving = None
-        if (
-            state.armed_ns is None
-            and now_ns >= state.strategy.arming(after_exit=state.is_after_exit).until_ns
-        ):
-            state.is_done = True
+        until_ns = state.strategy.arming(after_exit=state.is_after_exit).until_ns
+        state.is_done |= state.armed_ns is None and now_ns >= until_ns
+        if state.is_done:
+            entries.disarm(state)
 
     def _report(self) -> None:
         state = self.state

@@ -164,10 +164,11 @@ class Terms:
 class Order:
     """One order of ours. ``key`` is our name for it, ``order_id`` the broker's once known.
 
-    ``filled`` and ``value`` (paise) are cumulative. ``pending`` holds the terms of the one modify that may
+    ``filled`` and ``value`` (paise) are cumulative; the value ``is_value_exact`` where it is a sum of
+    executions and not an average times a quantity. ``pending`` holds the terms of the one modify that may
     be outstanding, ``modify_request`` its number; ``next_try_ns`` paces repeated calls. ``evidence_seq`` is
-    the engine's sequence number when a terminal status was first seen; ``restore`` are terms that the broker
-    was found not to keep.
+    the engine's sequence number when a terminal status was first seen, ``sent_seq`` when it was sent;
+    ``restore`` are terms that the broker was found not to keep.
     """
 
     key: str
@@ -179,12 +180,15 @@ class Order:
     state: OrderState = OrderState.IN_FLIGHT
     order_id: str | None = None
     sent_ns: int | None = None
+    sent_seq: int = 0
     filled: int = 0
     value: Paise = 0
+    is_value_exact: bool = True
     pending: Terms | None = None
     modify_request: int = 0
     next_try_ns: int = 0
     modifications: int = 0
+    cancels: int = 0
     is_read_back: bool = False
     repairs: int = 0
     restore: Terms | None = None
@@ -192,6 +196,7 @@ class Order:
     evidence_seq: int = -1
     is_end_framed: bool = False
     absent_reads: int = 0
+    doubtful_reads: int = 0
     is_bound_by_books: bool = False
 
     def apply(self, signal: Signal) -> None:
@@ -220,10 +225,21 @@ class Order:
         if filled < self.filled or (filled == self.filled and not is_exact):
             return 0, 0
         added = filled - self.filled, value - self.value
-        self.filled, self.value = filled, value
-        if self.filled == self.terms.quantity:
+        self.filled, self.value, self.is_value_exact = filled, value, is_exact
+        if self.filled == (asked if self.pending else self.terms.quantity):
+            # While a modify is open, its quantity may already be the order's.
             self.apply(Signal.ALL_FILLED)
         return added
+
+    def resolve(self, *, is_done: bool) -> None:
+        """Settle the open modify: its terms are the order's now, or never were."""
+        assert self.pending is not None, "a modify is open"
+        if is_done:
+            self.terms = self.pending
+        self.pending = None
+        self.apply(Signal.MODIFY_DONE if is_done else Signal.MODIFY_REFUSED)
+        if self.filled >= self.terms.quantity:
+            self.apply(Signal.ALL_FILLED)
 
     @property
     def is_outstanding(self) -> bool:

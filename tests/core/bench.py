@@ -377,7 +377,11 @@ class Bench:
 
     def frame(self, order_id: str) -> None:
         """The order-update stream tells of an order as it is."""
-        self.tell(OrderUpdated(self.later(), self.ledger.orders[order_id]))
+        self.frame_of(self.ledger.orders[order_id])
+
+    def frame_of(self, row: OrderRow) -> None:
+        """The order-update stream tells this."""
+        self.tell(OrderUpdated(self.later(), row))
 
     # --- broker: books ----------------------------------------------------------------------------
 

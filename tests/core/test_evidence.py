@@ -1,0 +1,414 @@
+"""Three channels, one truth: answers, frames and books settle what became of an order."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from itertools import permutations
+
+import pytest
+
+from olaf_async.core.rules import SECOND_NS
+from olaf_async.domain.events import OrderAnswered, Outcome, Status, Verb
+from olaf_async.domain.intents import Severity
+from olaf_async.domain.order import Order, OrderState, Side, Terms
+from tests.core.bench import ENTRY, INITIAL, TRIGGER, Bench, where
+
+
+def is_unknown(order: Order) -> bool:
+    return order.order_id is None
+
+
+# --- acceptance -------------------------------------------------------------------------------------
+
+
+def test_the_first_decisive_evidence_settles_a_placing_and_the_rest_changes_nothing() -> None:
+    """Every order of answer, acknowledging frame, frame of the fill and read of the books ends alike."""
+    endings = set()
+    for order_of_news in permutations(("answer", "acknowledged", "filled", "books")):
+        bench = Bench()
+        entry = bench.undercut()
+        intent = bench.open.pop()
+        bench.reach(entry, intent)
+        working = bench.ledger.orders["1"]
+        bench.ledger.execute("1", 10, ENTRY)
+        channels: dict[str, Callable[[], None]] = {
+            "answer": partial(bench.answer_late, intent, "1"),
+            "acknowledged": partial(bench.frame_of, working),
+            "filled": partial(bench.frame, "1"),
+            "books": bench.books,
+        }
+        for news in order_of_news:
+            channels[news]()
+        placed = bench.took()
+        endings.add((entry.state, entry.order_id, bench.state.held, bench.state.frozen, tuple(placed)))
+    assert endings == {(OrderState.FILLED, "1", 10, None, ("place entry", "place stop"))}
+
+
+def test_a_frame_ahead_of_its_answer_is_claimed_by_the_order_in_flight() -> None:
+    bench = Bench()
+    entry = bench.undercut()
+    bench.reach(entry, bench.open[0])
+    bench.fill(entry)
+    assert where(entry) is OrderState.FILLED
+    assert bench.took() == ["place entry", "place stop"]
+    bench.accept(entry, "1")
+    assert bench.state.held == 10
+
+
+def test_a_frame_before_the_order_was_sent_is_not_its_acknowledgement() -> None:
+    bench = Bench()
+    bench.is_desk_busy = True
+    entry = bench.undercut()
+    bench.reach(entry, bench.waiting[0], "X1")
+    bench.frame("X1")
+    assert bench.state.orders == (entry,)
+    assert is_unknown(entry)
+    bench.desk()
+    bench.accept(entry, "2")
+    assert bench.id_of(entry) == "2"
+    assert bench.state.frozen is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"quantity": 11}, {"trigger": ENTRY + 5}, {"side": Side.SELL}],
+    ids=["quantity", "trigger", "side"],
+)
+def test_a_frame_of_anything_but_what_was_sent_is_somebody_elses(change: dict[str, int]) -> None:
+    bench = Bench()
+    entry = bench.undercut()
+    bench.reach(entry, bench.open[0])
+    row = replace(bench.ledger.orders["1"], **change)  # type: ignore[arg-type]
+    bench.frame_of(row)
+    assert entry.order_id is None
+
+
+def test_an_answer_after_its_order_was_seen_under_another_id_freezes_and_protects_both() -> None:
+    bench = Bench()
+    entry = bench.undercut()
+    intent = bench.open[0]
+    bench.reach(entry, intent, "1")
+    bench.frame("1")
+    bench.reach(entry, intent, "2")
+    bench.accept(entry, "2")
+    assert bench.state.frozen is not None
+    bench.take()
+    bench.fill(entry)
+    bench.accept(bench.stop)
+    bench.ledger.execute("2", 10, ENTRY)
+    bench.frame("2")
+    assert bench.state.held == 20
+    assert bench.stop.pending is not None
+    assert bench.stop.pending.quantity == 20
+    assert "place exit" not in bench.took()
+
+
+def test_a_second_id_is_taken_in_once() -> None:
+    bench = Bench()
+    entry = bench.undercut()
+    intent = bench.open[0]
+    bench.accept(entry, "1")
+    for _ in range(3):
+        bench.reach(entry, intent, "2")
+        bench.answer_late(intent, "2")
+    assert len(bench.state.phantoms) == 1
+    assert bench.said.count("frozen") == 1
+
+
+def test_a_refusal_of_an_order_that_has_been_seen_freezes() -> None:
+    bench = Bench()
+    entry = bench.undercut()
+    bench.reach(entry, bench.open[0])
+    bench.frame("1")
+    bench.refuse(entry)
+    assert where(entry) is not OrderState.REJECTED
+    assert bench.state.frozen is not None
+
+
+def test_an_answer_about_nothing_of_ours_is_ignored() -> None:
+    bench = Bench()
+    bench.tell(OrderAnswered("ABC", bench.later(), 99, "ABC/99-entry", Verb.PLACE, Outcome.ACCEPTED, "9"))
+    assert bench.state.orders == ()
+
+
+def test_a_late_answer_is_applied_to_the_order_it_was_asked_about_and_not_to_the_next() -> None:
+    bench = Bench()
+    first = bench.undercut()
+    bench.refuse(first)
+    bench.wait(5)
+    second = bench.entry
+    bench.tell(OrderAnswered("ABC", bench.later(), 1, first.key, Verb.PLACE, Outcome.LOST, None, "late"))
+    assert where(first) is OrderState.REJECTED
+    assert where(second) is OrderState.IN_FLIGHT
+
+
+def test_a_timeout_is_not_evidence() -> None:
+    bench = Bench()
+    entry = bench.undercut()
+    bench.accept(entry)
+    bench.tell(OrderAnswered("ABC", bench.later(), 1, entry.key, Verb.PLACE, Outcome.LOST, None, "timeout"))
+    assert where(entry) is OrderState.WORKING
+
+
+# --- ends -------------------------------------------------------------------------------------------
+
+
+def test_complete_needs_its_trade() -> None:
+    bench = Bench()
+    entry = bench.rest()
+    bench.end(entry, Status.COMPLETE, tells=False)
+    for _ in range(5):
+        bench.books()
+    assert where(entry) is OrderState.ENDING
+    assert bench.took() == []
+    bench.ledger.execute("1", 10, ENTRY)
+    bench.books()
+    assert where(entry) is OrderState.FILLED
+    assert bench.took() == ["place stop"]
+
+
+def test_waiting_for_the_trade_of_a_complete_order_reads_the_books_once_a_second_and_not_without_pause() -> (
+    None
+):
+    bench = Bench()
+    bench.end(bench.rest(), Status.COMPLETE, tells=False)
+    bench.books()
+    bench.read_while_due()
+    assert bench.engine.books_due_ns(bench.now_ns) == bench.engine.account.asked_ns + SECOND_NS
+
+
+@pytest.mark.parametrize("status", [Status.CANCELLED, Status.REJECTED, Status.EXPIRED])
+def test_an_end_in_a_book_needs_a_second_read(status: Status) -> None:
+    bench = Bench()
+    entry = bench.rest()
+    bench.end(entry, status, tells=False)
+    bench.books()
+    assert where(entry) is OrderState.ENDING
+    assert bench.read_while_due() == 1
+    assert entry.state.value == status.value
+
+
+def test_an_end_in_a_frame_needs_one_read_asked_for_after_it() -> None:
+    bench = Bench()
+    entry = bench.rest()
+    older = bench.ask()
+    bench.end(entry)
+    bench.tell(replace(older, orders=tuple(bench.ledger.orders.values()), at_ns=bench.later()))
+    assert where(entry) is OrderState.ENDING
+    bench.books()
+    assert where(entry) is OrderState.CANCELLED
+
+
+def test_a_book_that_shows_a_neighbours_status_once_is_not_believed() -> None:
+    bench = Bench()
+    entry = bench.rest()
+    true_row = bench.ledger.orders["1"]
+    bench.end(entry, Status.REJECTED, tells=False)
+    bench.books()
+    bench.ledger.orders["1"] = true_row
+    bench.books()
+    assert where(entry) is OrderState.WORKING
+
+
+def test_a_book_does_not_take_back_what_a_frame_has_told() -> None:
+    bench = Bench()
+    entry = bench.rest()
+    stale = bench.ledger.orders["1"]
+    bench.end(entry)
+    bench.ledger.orders["1"] = stale
+    bench.books()
+    assert where(entry) is OrderState.ENDING
+
+
+def test_shares_filled_during_a_cancel_are_found_in_the_tradebook_before_anything_is_sold() -> None:
+    """Four of ten fill, the book says only `cancelled`: four are held, never ten, never none."""
+    bench = Bench()
+    entry = bench.rest()
+    bench.wait(900)
+    bench.accept(entry)
+    bench.fill(entry, 4, tells=False)
+    bench.ledger.orders["1"] = replace(
+        bench.ledger.orders["1"], status=Status.CANCELLED, filled=None, average=0
+    )
+    bench.books()
+    bench.books()
+    assert where(entry) is OrderState.CANCELLED
+    assert bench.state.held == 4
+
+
+def test_why_an_order_ended_is_passed_on() -> None:
+    bench = Bench()
+    bench.end(bench.rest(), Status.REJECTED)
+    assert [say.text for say in bench.says if say.code == "order_ended"] == [
+        "ABC: ABC/1-entry rejected: so be it"
+    ]
+
+
+def test_a_fill_after_its_orders_end_is_counted_with_an_alarm_and_protected() -> None:
+    bench = Bench()
+    entry = bench.rest()
+    bench.end(entry)
+    bench.books()
+    assert where(entry) is OrderState.CANCELLED
+    bench.take()
+    bench.fill(entry, 4, tells=False)
+    bench.books()
+    assert bench.took() == ["place stop"]
+    late = next(say for say in bench.says if say.code == "late_fill")
+    assert late.severity is Severity.ALARM
+
+
+def test_news_of_fills_may_come_twice_late_and_in_any_order() -> None:
+    bench = Bench()
+    entry = bench.rest()
+    bench.fill(entry, 4, tells=False)
+    four = bench.ledger.orders["1"]
+    bench.fill(entry, 5, tells=False)
+    nine = bench.ledger.orders["1"]
+    for row in (nine, four, nine, four):
+        bench.frame_of(row)
+    bench.books()
+    bench.books()
+    assert bench.state.held == 9
+
+
+# --- modifies ---------------------------------------------------------------------------------------
+
+
+def raising(bench: Bench) -> Terms:
+    """A raise of the stop is in flight; the terms asked for."""
+    bench.hold()
+    bench.bar(100_00, 101_00, 99_80, 100_50)
+    assert bench.took() == ["modify stop"]
+    assert bench.stop.pending is not None
+    return bench.stop.pending
+
+
+@pytest.mark.parametrize(("reached", "trigger"), [(True, 99_70), (False, INITIAL)])
+def test_an_undecided_modify_is_settled_by_the_row_that_shows_new_or_old_terms(
+    reached: bool, trigger: int
+) -> None:
+    bench = Bench()
+    raising(bench)
+    stop = bench.stop
+    bench.lose(stop, reached=reached)
+    assert where(stop) is OrderState.MODIFY_UNDECIDED
+    bench.books()
+    assert (where(stop), stop.pending, stop.terms.trigger) == (OrderState.WORKING, None, trigger)
+
+
+def test_after_an_undecided_modify_there_is_no_other_until_the_row_shows_old_or_new_terms() -> None:
+    bench = Bench()
+    wished = raising(bench)
+    bench.lose(bench.stop)
+    bench.show("2", replace(wished, price=wished.price + 5))
+    for _ in range(5):
+        bench.books()
+        bench.bar(100_50, 102_00, 100_50, 101_50)
+    assert where(bench.stop) is OrderState.MODIFY_UNDECIDED
+    assert bench.took() == []
+
+
+def test_an_undecided_modify_does_not_block_a_cancel_and_is_settled_beside_it() -> None:
+    bench = Bench()
+    wished = raising(bench)
+    stop = bench.stop
+    bench.lose(stop, reached=True)
+    bench.stranger(Side.SELL, 10)
+    assert bench.took() == ["cancel stop"]
+    bench.refuse(stop)
+    bench.books()
+    assert (stop.pending, stop.terms) == (None, wished)
+
+
+def test_only_the_newest_modifys_answer_counts() -> None:
+    bench = Bench()
+    wished = raising(bench)
+    stop = bench.stop
+    old = bench.lose(stop)
+    bench.books()
+    bench.wait(1)
+    bench.bar(100_50, 102_00, 100_50, 101_50)
+    newest = stop.pending
+    assert newest not in (None, wished)
+    bench.answer_late(old, "2")
+    assert stop.pending is newest
+    assert stop.terms.trigger == INITIAL
+
+
+def test_a_modifys_answer_after_the_orders_end_changes_nothing() -> None:
+    bench = Bench()
+    raising(bench)
+    stop = bench.stop
+    bench.fill(stop)
+    bench.accept(stop)
+    assert where(stop) is OrderState.FILLED
+    assert bench.state.frozen is None
+
+
+def test_an_order_that_fills_to_its_old_quantity_while_a_larger_one_is_asked_for_has_not_ended() -> None:
+    """The larger quantity may have reached the exchange: five shares may still be sold."""
+    bench = Bench()
+    entry = bench.rest()
+    bench.fill(entry, 5)
+    bench.accept(bench.stop)
+    bench.books()
+    stop = bench.stop
+    bench.fill(entry, 5)
+    assert stop.pending is not None
+    bench.reach(stop, bench.open[-1])
+    bench.ledger.execute("2", 5, INITIAL)
+    bench.frame("2")
+    assert where(stop) is not OrderState.FILLED
+    bench.accept(stop)
+    assert stop.remaining == 5
+    assert "place stop" not in bench.took()[2:]
+
+
+def test_an_order_that_filled_before_a_larger_quantity_reached_it_has_ended_once_that_is_known() -> None:
+    bench = Bench()
+    entry = bench.rest()
+    bench.fill(entry, 5)
+    bench.accept(bench.stop)
+    stop = bench.stop
+    bench.fill(entry, 5)
+    bench.fill(stop)
+    bench.refuse(stop)
+    assert where(stop) is OrderState.FILLED
+    assert bench.state.held == 5
+    assert bench.took()[-1:] == ["place stop"]
+
+
+# --- money ------------------------------------------------------------------------------------------
+
+
+def test_a_value_corrected_by_the_tradebook_after_the_trade_was_reported_is_not_a_new_trade() -> None:
+    bench = Bench()
+    stop = bench.hold()
+    bench.ledger.execute("2", 5, INITIAL)
+    bench.ledger.execute("2", 5, INITIAL - 5)
+    exact = INITIAL * 5 + (INITIAL - 5) * 5
+    row = bench.ledger.orders["2"]
+    bench.frame_of(replace(row, average=INITIAL))
+    assert len(bench.trades) == 1
+    bench.books()
+    assert bench.engine.account.realised == exact - 10 * ENTRY
+    assert (bench.said.count("bought_back"), len(bench.trades), bench.state.held) == (0, 1, 0)
+    assert stop.value == exact
+
+
+def test_a_strangers_symbol_is_remembered_but_moves_nothing() -> None:
+    bench = Bench()
+    bench.rest()
+    row = replace(bench.ledger.orders["1"], order_id="Y", symbol="XYZ")
+    bench.frame_of(row)
+    assert "Y" in bench.engine.account.seen_ids
+    assert bench.took() == []
+
+
+def test_a_price_above_the_trigger_is_no_news() -> None:
+    bench = Bench()
+    bench.rest()
+    before = bench.engine.seq
+    bench.price(TRIGGER + 10)
+    assert bench.engine.seq == before
