@@ -5,20 +5,22 @@ D2  "sending" is journalled before each send; a journal that fails means nothing
 D3  The lock is not held by a hung call: it is freed at the answer, at evidence that settles the question, at
     the time limit, or when protection of the same symbol is waiting. The call itself is never cancelled; its
     answer comes back as an event whenever it comes.
-D4  A wait for the order rate is waited out without the lock.
-D5  A lost answer is LOST, never a failure: only the core decides what that means.
+D4  A wait, for the order rate, for a limiter of the broker's or for books that can be read, is waited out
+    without the lock; then the core is asked again.
+D5  A lost answer is LOST, never a failure: only the core decides what that means. A call that crashes is
+    lost; what crashes before its call was not sent.
 """
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeAlias
 
-from olaf_async.core.engine import Drop, Engine, ReadFirst, Send, Wait
+from olaf_async.core.engine import Drop, Engine, ReadFirst, Send, Verdict, Wait
 from olaf_async.core.rules import SECOND_NS
 from olaf_async.domain.events import Event, OrderAnswered, Outcome, QuoteRead, Verb
 from olaf_async.domain.intents import CancelOrder, ModifyOrder, OrderIntent, PlaceOrder
 from olaf_async.domain.order import Role
-from olaf_async.errors import BrokerError, BrokerUndecided, JournalError, RateLimited
+from olaf_async.errors import BrokerError, BrokerUndecided, RateLimited
 from olaf_async.ports.broker import Broker
 from olaf_async.ports.clock import Clock
 from olaf_async.ports.journal import Entry, Journal
@@ -65,7 +67,9 @@ class Desk:
         self._locks = {symbol: new_lock() for symbol in engine.traders}
         self._changed = {symbol: asyncio.Event() for symbol in engine.traders}
         self._protection_waiting = dict.fromkeys(engine.traders, 0)
-        self._answered: dict[int, Outcome] = {}
+        self._answered: set[int] = set()
+        self._turned_away: set[int] = set()
+        self._is_closed = False
         self._steps: set[asyncio.Task[None]] = set()
         self._calls: set[asyncio.Task[None]] = set()
         self.lock_waits_ns: list[int] = []
@@ -74,9 +78,7 @@ class Desk:
 
     def submit(self, intent: OrderIntent) -> None:
         """Begin to carry out an intent. Yields: never."""
-        if is_protective(intent):
-            self._protection_waiting[intent.symbol] += 1
-            self.notice(intent.symbol)
+        self._announce(intent)
         self._spawn(self._steps, self._step(intent), f"desk {intent.key} {VERBS[type(intent)].value}")
 
     def ask_quote(self, symbol: str) -> None:
@@ -89,98 +91,133 @@ class Desk:
         if changed is not None:
             changed.set()
 
+    def answered(self, event: OrderAnswered) -> None:
+        """The core has taken in the answer to a request. Yields: never."""
+        self._answered.add(event.request)
+        self.notice(event.symbol)
+
+    def close_to_entries(self) -> None:
+        """Send no entry any more, whatever the core wanted last. Yields: never."""
+        self._is_closed = True
+
     @property
     def is_idle(self) -> bool:
         """No step is under way and no call is out."""
         return not self._steps and not self._calls
 
-    async def drain(self) -> None:
-        """Wait until every step has ended and every call has been answered. Yields: while any is open."""
-        while self._steps or self._calls:
-            await asyncio.wait({*self._steps, *self._calls}, return_when=asyncio.FIRST_COMPLETED)
-
     # --- one step ---------------------------------------------------------------------------------
 
     async def _step(self, intent: OrderIntent) -> None:
-        is_waiting = is_protective(intent)
-        asked_ns = self._clock.now_ns()
+        """See one intent through: the lock, the core's word, the call; again where it had to wait."""
         while True:
+            asked_ns = self._clock.now_ns()
             async with self._locks[intent.symbol]:
-                if is_waiting:
+                if is_protective(intent):
                     self._protection_waiting[intent.symbol] -= 1
-                    is_waiting = False
                     self.lock_waits_ns.append(self._clock.now_ns() - asked_ns)
-                wait_until_ns = await self._try(intent)
+                try:
+                    wait_until_ns = await self._try(intent)
+                except Exception as crash:
+                    self._answer(intent, Outcome.NOT_SENT, None, f"the desk crashed: {crash!r}")
+                    raise
             if wait_until_ns is None:
                 return
             await self._clock.sleep_until_ns(wait_until_ns)
+            self._announce(intent)
+
+    def _announce(self, intent: OrderIntent) -> None:
+        """Protection wants the lock: whoever holds it for a call need not wait for its answer."""
+        if is_protective(intent):
+            self._protection_waiting[intent.symbol] += 1
+            self.notice(intent.symbol)
 
     async def _try(self, intent: OrderIntent) -> int | None:
         """Ask the core, send, and see the question settled; or return when to try again."""
+        has_read = False
         while True:
-            match self._engine.admit(intent, self._clock.now_ns()):
+            match self._admit(intent):
                 case Send(admitted):
-                    return await self._send(intent, admitted)
+                    self._journal.append(Entry.SENDING, self._clock.now_ns(), admitted)
+                    await self._send(intent, admitted)
+                    return None
                 case Wait(until_ns):
                     return until_ns
                 case ReadFirst():
-                    await self._read_books()
+                    if has_read:
+                        # The read failed or proved nothing. Another one at once would not be better.
+                        return self._clock.now_ns() + self._engine.account.rules.read_gap_ns
+                    has_read = await self._has_read(intent.symbol)
+                    if not has_read:
+                        return self._clock.now_ns()
                 case Drop(why):
                     self._journal.append(Entry.NOT_SENT, self._clock.now_ns(), intent)
                     self._answer(intent, Outcome.NOT_SENT, None, why)
                     return None
 
-    async def _send(self, intent: OrderIntent, admitted: OrderIntent) -> int | None:
-        now_ns = self._clock.now_ns()
-        try:
-            self._journal.append(Entry.SENDING, now_ns, admitted)
-        except JournalError as error:
-            self._answer(intent, Outcome.NOT_SENT, None, f"the journal failed: {error}")
-            return None
-        call = self._spawn(self._calls, self._call(admitted), f"call {intent.key}")
-        watch = self._spawn(
-            self._calls, self._watch(intent, now_ns + self._timeout_ns), f"watch {intent.key}"
-        )
-        try:
-            await self._settled(intent)
-        finally:
-            if call.done():
-                watch.cancel()
-            else:
-                call.add_done_callback(lambda _: watch.cancel())
-        return None
+    def _admit(self, intent: OrderIntent) -> Verdict:
+        if self._is_closed and not is_protective(intent):
+            return Drop("nobody is left to look after it")
+        return self._engine.admit(intent, self._clock.now_ns())
 
-    async def _settled(self, intent: OrderIntent) -> None:
-        """Wait for the answer or the evidence that makes it needless, or until protection needs the lock."""
-        changed = self._changed[intent.symbol]
-        while True:
+    async def _has_read(self, symbol: str) -> bool:
+        """Read the books; False where protection needs the lock before they have come."""
+        read = self._spawn(self._calls, self._read_books(), f"books for {symbol}")
+        read.add_done_callback(lambda _: self.notice(symbol))
+        await self._until(symbol, lambda: read.done() or self._protection_waiting[symbol] > 0)
+        return read.done()
+
+    async def _send(self, intent: OrderIntent, admitted: OrderIntent) -> None:
+        """Make the call, and hold on until its question is settled or protection is waiting."""
+        symbol, until_ns = intent.symbol, self._clock.now_ns() + self._timeout_ns
+        self._turned_away.discard(intent.request)
+        call = self._spawn(self._calls, self._call(intent, admitted), f"call {intent.key}")
+        watch = self._spawn(self._calls, self._watch(intent, until_ns), f"watch {intent.key}")
+        call.add_done_callback(lambda _: watch.cancel())
+        await self._until(symbol, lambda: self._is_settled(intent) or self._protection_waiting[symbol] > 0)
+
+    def _is_settled(self, intent: OrderIntent) -> bool:
+        """Whether the core has the answer, or needs none any more, or another call will be made."""
+        request = intent.request
+        return request in self._answered or request in self._turned_away or not self._engine.is_open(intent)
+
+    async def _until(self, symbol: str, holds: Callable[[], bool]) -> None:
+        """Wait until something about the symbol makes this true. Yields: unless it is."""
+        changed = self._changed[symbol]
+        while not holds():
             changed.clear()
-            if intent.request in self._answered or not self._engine.is_open(intent):
-                return
-            if self._protection_waiting[intent.symbol]:
-                return
             await changed.wait()
 
-    async def _call(self, intent: OrderIntent) -> None:
-        """Make the call and report its outcome; a limiter's refusal is waited out and tried again."""
+    async def _call(self, intent: OrderIntent, admitted: OrderIntent) -> None:
+        """Make the call and report its outcome."""
         order_id: str | None = None
         outcome, message = Outcome.ACCEPTED, ""
-        while True:
-            try:
-                order_id = await self._ask_broker(intent)
-            except RateLimited as limited:
-                await self._clock.sleep_until_ns(
-                    self._clock.now_ns() + int(limited.retry_after_s * SECOND_NS)
-                )
-                if self._engine.is_open(intent):
-                    continue
-                outcome, message = Outcome.REFUSED, str(limited)
-            except BrokerUndecided as undecided:
-                outcome, message = Outcome.LOST, str(undecided)
-            except BrokerError as refusal:
-                outcome, message = Outcome.REFUSED, str(refusal)
-            break
+        try:
+            order_id = await self._ask_broker(admitted)
+        except RateLimited as limited:
+            if self._engine.is_open(intent):
+                self._turn_away(intent, limited)
+                return
+            outcome, message = Outcome.REFUSED, str(limited)
+        except BrokerUndecided as undecided:
+            outcome, message = Outcome.LOST, str(undecided)
+        except BrokerError as refusal:
+            outcome, message = Outcome.REFUSED, str(refusal)
+        except Exception as crash:
+            self._answer(intent, Outcome.LOST, None, f"the call crashed: {crash!r}")
+            raise
         self._answer(intent, outcome, order_id, message)
+
+    def _turn_away(self, intent: OrderIntent, limited: RateLimited) -> None:
+        """A limiter refused the call before anything happened: begin again when it says, from the start."""
+        self._turned_away.add(intent.request)
+        self.notice(intent.symbol)
+        again_ns = self._clock.now_ns() + int(limited.retry_after_s * SECOND_NS)
+        self._spawn(self._steps, self._again(intent, again_ns), f"desk {intent.key} again")
+
+    async def _again(self, intent: OrderIntent, at_ns: int) -> None:
+        await self._clock.sleep_until_ns(at_ns)
+        self._announce(intent)
+        await self._step(intent)
 
     async def _ask_broker(self, intent: OrderIntent) -> str | None:
         match intent:
@@ -215,11 +252,6 @@ class Desk:
             OrderAnswered(intent.symbol, now_ns, intent.request, intent.key, verb, outcome, order_id, message)
         )
 
-    def answered(self, event: OrderAnswered) -> None:
-        """The core has taken in the answer to a request. Yields: never."""
-        self._answered[event.request] = event.outcome
-        self.notice(event.symbol)
-
     def _spawn(
         self, tasks: set[asyncio.Task[None]], coroutine: Coroutine[Any, Any, None], name: str
     ) -> asyncio.Task[None]:
@@ -229,7 +261,7 @@ class Desk:
         return task
 
     def _ended(self, tasks: set[asyncio.Task[None]], task: asyncio.Task[None]) -> None:
-        """A step or call that crashed is our bug: the time limit still turns its question into LOST."""
+        """A step or call that crashed is our bug: a person is called, and new risk ends."""
         tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._on_crash(task.get_name(), error)

@@ -1,6 +1,7 @@
 """The pump: the only caller of the core. Every event passes here, one at a time, in one order.
 
-P1  Timers due at t run before a print stamped t or later; of one instant bar closes come first.
+P1  What is due at t runs before a print stamped t or later, and after those stamped earlier, also where
+    these waited; of one instant bar closes come first.
 P2  Prints go before the other events that wait beside them; no event is ever dropped.
 P3  An event is journalled before anything it causes is done.
 P4  A print inside its guard never wakes the pump.
@@ -11,6 +12,7 @@ Must never await anything between taking an event and handing on what the core w
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
+from operator import itemgetter
 from typing import Protocol
 
 from olaf_async.core.engine import Engine, Plan
@@ -18,6 +20,7 @@ from olaf_async.core.fingerprint import fingerprint
 from olaf_async.core.market import SymbolMarket
 from olaf_async.domain.events import Event, Marked
 from olaf_async.domain.intents import Intent, Say, Severity
+from olaf_async.domain.price import Paise
 from olaf_async.ports.clock import Clock
 from olaf_async.ports.feed import Tick
 from olaf_async.ports.journal import Entry, Journal
@@ -100,38 +103,48 @@ class Pump:
     def turn(self) -> None:
         """Handle everything that waits and everything that is due. Yields: never."""
         self._signal.clear()
-        self._run_due(self._clock.now_ns())
-        for symbol, slot in self._slots.items():
-            if not slot.is_empty:
-                self._take_prints(symbol, slot)
-        while self._events:
-            self._handle(self._events.popleft())
-        if any(not slot.is_empty for slot in self._slots.values()):
-            self._signal.set()
-
-    def _take_prints(self, symbol: str, slot: Slot) -> None:
-        market = self.markets[symbol]
-        for at_ns, price in slot.take():
+        now_ns = self._clock.now_ns()
+        for at_ns, price, market in self._take_prints():
+            self._run_due(min(at_ns, now_ns))
             self._run_due_of(market, at_ns)
             touched = market.take(price, at_ns)
             if touched is not None:
                 self._handle(touched)
+        self._run_due(now_ns)
+        while self._events:
+            self._handle(self._events.popleft())
 
-    def _run_due(self, now_ns: int) -> None:
-        for market in self.markets.values():
-            while (bar := market.pop_bar(now_ns)) is not None:
-                self._handle(bar)
-        for market in self.markets.values():
-            self._run_due_of(market, now_ns)
-        if self.engine.mark_due_ns() <= now_ns:
-            self._mark(now_ns)
+    def _take_prints(self) -> list[tuple[int, Paise, SymbolMarket]]:
+        """What waits in the slots, by time; where a symbol's time steps back it stands still."""
+        prints = []
+        for symbol, slot in self._slots.items():
+            market = self.markets[symbol]
+            newest_ns = market.last_ns
+            for at_ns, price in slot.take():
+                newest_ns = max(newest_ns, at_ns)
+                prints.append((newest_ns, price, market))
+        return sorted(prints, key=itemgetter(0))
 
-    def _run_due_of(self, market: SymbolMarket, now_ns: int) -> None:
-        """One symbol's bar closes and timers up to a time; a print's own time may be ahead of the clock's."""
-        while (bar := market.pop_bar(now_ns)) is not None:
-            self._handle(bar)
-        while (timer := market.pop_timer(max(now_ns, self._clock.now_ns()))) is not None:
+    def _run_due(self, at_ns: int) -> None:
+        """What all symbols have due by then: first the bars, then the timers, then the mark."""
+        for market in self.markets.values():
+            self._close_bars(market, at_ns)
+        for market in self.markets.values():
+            self._run_due_of(market, at_ns)
+        if self.engine.mark_due_ns() <= at_ns:
+            self._mark(at_ns)
+
+    def _run_due_of(self, market: SymbolMarket, at_ns: int) -> None:
+        """One symbol's bars and timers due by then; a print's own time may be ahead of the clock's."""
+        self._close_bars(market, at_ns)
+        while market.guard.due_ns <= at_ns:
+            timer = market.pop_timer(max(at_ns, self._clock.now_ns()))
+            assert timer is not None, "it is due"
             self._handle(timer)
+
+    def _close_bars(self, market: SymbolMarket, at_ns: int) -> None:
+        while (bar := market.pop_bar(at_ns)) is not None:
+            self._handle(bar)
 
     def _mark(self, now_ns: int) -> None:
         lasts = ((symbol, self.markets[symbol].last) for symbol in self.engine.held_symbols)

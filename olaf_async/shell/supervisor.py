@@ -1,21 +1,26 @@
 """The supervisor: owns the long-lived tasks and the way to stop.
 
-S1  A task that dies ends new risk and calls a person; protection and exits go on while the pump lives.
-S2  A stop first cancels working entries and waits, bounded, for evidence of their end; stops stay. What
-    could not be proved to have ended is named in an alarm and makes the exit code 4.
+S1  A task that dies ends new risk, calls a person and is started again: protection and exits go on.
+S2  A stop first cancels working entries and waits, bounded, for evidence of their end and for the protection
+    of what they filled; stops stay. What could not be proved to have ended, and shares without a stop, are
+    named in an alarm and make the exit code 4.
 S3  Place calls live in the desk's own set, outside the task group: a stop waits for their answers.
+S4  Without the pump nothing is decided any more: the entries known to work are cancelled directly, what is
+    left at the broker is named, and the run ends with exit code 4.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
 from olaf_async.core.engine import Engine, Plan
 from olaf_async.core.guards import STANDARD, Guards
 from olaf_async.core.invariants import Check
 from olaf_async.core.invariants import check as check_invariants
 from olaf_async.core.rules import SECOND_NS, Rules
+from olaf_async.core.state import SymbolState
 from olaf_async.domain.events import (
     BooksFailed,
     BooksRead,
@@ -25,6 +30,7 @@ from olaf_async.domain.events import (
     Event,
     OrderAnswered,
     OrderUpdated,
+    StreamChanged,
 )
 from olaf_async.domain.intents import (
     CancelOrder,
@@ -36,7 +42,9 @@ from olaf_async.domain.intents import (
     Say,
     Severity,
 )
+from olaf_async.domain.order import Order
 from olaf_async.domain.trade import Trade
+from olaf_async.errors import BrokerError
 from olaf_async.ports.alarms import Alarms
 from olaf_async.ports.broker import Broker
 from olaf_async.ports.clock import Clock
@@ -49,6 +57,10 @@ from olaf_async.shell.waiting import first_of
 
 EXIT_FINE = 0
 EXIT_UNSAFE = 4
+RESTART_NS = SECOND_NS
+"""How long after its death a task is started again."""
+
+Follower: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +87,7 @@ class Outcome:
 class Supervisor:
     """One engine run: from the first read of the books to the orderly stop."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- what a test may replace stands beside what a run consists of
         self,
         plans: Mapping[str, Plan],
         rules: Rules,
@@ -91,7 +103,14 @@ class Supervisor:
         self._clock = ports.clock
         self._timeout_ns = timeout_ns
         self.pump = Pump(self.engine, plans, ports.clock, ports.journal)
-        self.poller = Poller(self.engine, ports.broker, ports.clock, self.pump.put)
+        self.poller = Poller(
+            self.engine,
+            ports.broker,
+            ports.clock,
+            self.pump.put,
+            timeout_ns=timeout_ns,
+            on_crash=self._crashed,
+        )
         self.desk = Desk(
             self.engine,
             ports.broker,
@@ -107,6 +126,8 @@ class Supervisor:
         self.outcome = Outcome()
         self._end_ns = max(plan.session.close_ns for plan in plans.values())
         self._stop = asyncio.Event()
+        self._is_forced = False
+        self._has_pump = True
 
     # --- the pump's outlet ------------------------------------------------------------------------
 
@@ -141,6 +162,11 @@ class Supervisor:
         """Begin the orderly stop; safe to call from a signal handler on the loop. Yields: never."""
         self._stop.set()
 
+    def force_stop(self) -> None:
+        """Stop without waiting for evidence any longer; what is open is still named. Yields: never."""
+        self._is_forced = True
+        self._stop.set()
+
     @property
     def is_quiet(self) -> bool:
         """Nothing is waiting or due now, and no call is out."""
@@ -150,9 +176,9 @@ class Supervisor:
         """Trade until the session is over or a stop is asked for. Yields: always."""
         tasks: list[asyncio.Task[None]] = []
         async with asyncio.TaskGroup() as group:
-            for name, body in self._bodies().items():
-                tasks.append(group.create_task(self._watched(name, body), name=name))
-            tasks.append(group.create_task(self.pump.run(), name="pump"))
+            for name, follow in self._followers().items():
+                tasks.append(group.create_task(self._keep_alive(name, follow), name=name))
+            tasks.append(group.create_task(self._run_pump(), name="pump"))
             try:
                 await first_of(self._stop.wait(), self._clock.sleep_until_ns(self._end_ns))
                 await self._stop_orderly()
@@ -161,32 +187,52 @@ class Supervisor:
                     task.cancel()
         return self.outcome
 
-    def _bodies(self) -> dict[str, Coroutine[Any, Any, None]]:
-        bodies = {
-            "poller": self.poller.run(),
-            "news": self._follow_news(self._ports.broker.news()),
-            "feed": self._follow_feed(),
+    def _followers(self) -> dict[str, Follower]:
+        followers: dict[str, Follower] = {
+            "poller": self.poller.run,
+            "news": self._follow_news,
+            "feed": self._follow_feed,
         }
         if self._ports.wall_skew_ns is not None:
-            bodies["clock"] = self._watch_clock(self._ports.wall_skew_ns)
-        return bodies
+            followers["clock"] = partial(self._watch_clock, self._ports.wall_skew_ns)
+        return followers
 
-    async def _watched(self, name: str, body: Coroutine[Any, Any, None]) -> None:
-        """Run a task whose death must not take protection with it."""
+    async def _keep_alive(self, name: str, follow: Follower) -> None:
+        """Run a task whose death must not take protection with it; it ends where it comes to its own end."""
+        while True:
+            try:
+                await follow()
+            except Exception as error:  # noqa: BLE001 -- a task's border: reported, and new risk ends
+                self._crashed(name, error)
+            else:
+                return
+            await self._clock.sleep_until_ns(self._clock.now_ns() + RESTART_NS)
+
+    async def _run_pump(self) -> None:
         try:
-            await body
-        except Exception as error:  # noqa: BLE001 -- a task's border: reported, and new risk ends
-            self._crashed(name, error)
+            await self.pump.run()
+        except Exception as error:  # noqa: BLE001 -- S4: the last thing that can be done has to be done
+            self._has_pump = False
+            self.desk.close_to_entries()
+            self._alarm(None, "pump_died", f"the pump died ({error!r}): nothing is decided any more")
+            self._stop.set()
 
     def _crashed(self, name: str, error: BaseException) -> None:
-        now_ns = self._clock.now_ns()
         text = f"{name} died ({type(error).__name__}: {error}); no new entries, stops and exits go on"
-        self._ports.alarms.say(now_ns, Say(None, Severity.ALARM, "task_died", text))
-        self.pump.put(Commanded(now_ns, Command.HALT))
+        self._alarm(None, "task_died", text)
+        self.pump.put(Commanded(self._clock.now_ns(), Command.HALT))
 
-    async def _follow_news(self, news: AsyncIterator[Event]) -> None:
-        async for event in news:
-            self.pump.put(event)
+    def _alarm(self, symbol: str | None, code: str, text: str) -> None:
+        self._ports.alarms.say(self._clock.now_ns(), Say(symbol, Severity.ALARM, code, text))
+
+    async def _follow_news(self) -> None:
+        """Hand on the account's news. Once they break off, fills are only to be found in the books."""
+        try:
+            async for event in self._ports.broker.news():
+                self.pump.put(event)
+        finally:
+            self.pump.put(StreamChanged(self._clock.now_ns(), is_up=False))
+        raise BrokerError("the account's news have come to an end")
 
     async def _follow_feed(self) -> None:
         """Every print goes to the pump first, then to whoever else must see every one of them."""
@@ -211,25 +257,52 @@ class Supervisor:
         self.pump.put(Commanded(self._clock.now_ns(), Command.STOP))
         # A cancel may need its time limit, a read of the books after it, and the same once more.
         until_ns = self._clock.now_ns() + 3 * self._timeout_ns
-        while not self._is_settled() and self._clock.now_ns() < until_ns:
+        while self._has_pump and not self._is_settled() and not self._is_forced:
+            if self._clock.now_ns() >= until_ns:
+                break
             await self._clock.sleep_until_ns(min(until_ns, self._clock.now_ns() + SECOND_NS // 20))
+        if not self._has_pump:
+            await first_of(self._cancel_entries(), self._clock.sleep_until_ns(until_ns))
+            self.outcome.exit_code = EXIT_UNSAFE
         self._judge()
 
     def _is_settled(self) -> bool:
-        return self.is_quiet and self.engine.is_quiet and self.engine.account.is_stopping
+        is_told = self.is_quiet and self.engine.account.is_stopping
+        return is_told and self.engine.is_quiet and not any(map(_is_bare, self._states()))
+
+    async def _cancel_entries(self) -> None:
+        """What the core can no longer ask for: the end of every entry that is known to work."""
+        for state in self._states():
+            entry = state.entry
+            if entry is None or entry.order_id is None:
+                continue
+            try:
+                await self._ports.broker.cancel(
+                    CancelOrder(state.symbol, 0, entry.key, entry.role, entry.order_id)
+                )
+            except Exception as error:  # noqa: BLE001 -- the next entry has to be cancelled too
+                self._alarm(state.symbol, "cancel_failed", f"{state.symbol}: {entry.order_id}: {error!r}")
+
+    def _states(self) -> Iterator[SymbolState]:
+        return (trader.state for trader in self.engine.traders.values())
 
     def _judge(self) -> None:
         """Say what the engine leaves behind; what needs a person makes the exit code 4."""
-        for trader in self.engine.traders.values():
-            state = trader.state
-            open_questions = [o for o in state.orders if o.is_unsettled or o is state.entry]
-            bare = state.exposure > 0 and state.stop is None
-            if not open_questions and not bare:
-                continue
-            self.outcome.exit_code = EXIT_UNSAFE
-            names = ", ".join(f"{o.key} ({o.order_id or 'no id'}): {o.state.value}" for o in open_questions)
-            what = names or f"{state.exposure} shares without a stop"
-            text = f"{state.symbol}: stopped with {what}; look at the broker now"
-            self._ports.alarms.say(
-                self._clock.now_ns(), Say(state.symbol, Severity.ALARM, "left_behind", text)
-            )
+        for state in self._states():
+            left = [f"{o.key} ({o.order_id or 'no id'}): {o.state.value}" for o in _open_questions(state)]
+            if _is_bare(state):
+                left.append(f"{state.exposure} shares without a confirmed stop for all of them")
+            if left:
+                self.outcome.exit_code = EXIT_UNSAFE
+                text = f"{state.symbol}: stopped with {', '.join(left)}; look at the broker now"
+                self._alarm(state.symbol, "left_behind", text)
+
+
+def _open_questions(state: SymbolState) -> list[Order]:
+    """Orders that may still open a position, or of which nobody knows what became."""
+    return [order for order in state.orders if order.is_unsettled or order is state.entry]
+
+
+def _is_bare(state: SymbolState) -> bool:
+    """Whether shares are held beyond what a confirmed stop covers."""
+    return state.unprotected_since_ns is not None

@@ -18,11 +18,16 @@ async def wait_for_signal_or_time(signal: asyncio.Event, clock: Clock, due_ns: i
 
 
 async def first_of(*coroutines: Coroutine[object, object, object]) -> None:
-    """Run all until one ends, then cancel the rest and wait for them to be gone. Yields: always."""
+    """Run all until one ends, then cancel the rest and wait for them to be gone; raise what the first raised.
+
+    Yields: always.
+    """
     tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
     try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+    for task in done:
+        task.result()

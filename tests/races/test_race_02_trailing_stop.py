@@ -22,7 +22,7 @@ from .world import ENTRY, OPEN_NS, RISK, SECOND_NS, SHARES, World, plan_of, play
 FIRST_STOP = ENTRY - RISK
 BUFFER = 5_00
 """How far below a green bar's low its stop lies; wide, so that a lower bar need not touch the stop."""
-PLAN = plan_of(trail_buffer_ticks=100)
+PLAN = plan_of(trail_buffer_ticks=100, trails_from_entry_bar=False)
 
 
 async def green_bar(world: World, low: Paise) -> None:
@@ -33,7 +33,7 @@ async def green_bar(world: World, low: Paise) -> None:
 
 
 async def holds(world: World) -> None:
-    """In, and the bar of the entry over; it was too low to raise the stop."""
+    """In, and the bar of the entry over; it does not count."""
     await world.enters()
     await green_bar(world, 1001_00)
     assert world.stop_levels() == [FIRST_STOP]
