@@ -88,7 +88,7 @@ class Invocation:
         """Write the error to the log, and to standard error where that is wanted; say where it is."""
         from loguru import logger
 
-        from olaf_async.logs import configure_logging
+        from olaf_async.logs import Redactor, configure_logging
 
         settings = self.settings
         path = Path("var") / LOG_NAME
@@ -100,7 +100,7 @@ class Invocation:
             configure_logging("ERROR", path, secrets, stream)
         except ConfigError as fault:
             if self.is_debugging:
-                sys.stderr.write("".join(traceback.format_exception(error)))
+                sys.stderr.write(Redactor(secrets).text("".join(traceback.format_exception(error))))
             return f"It could not be written down either: {fault}"
         logger.opt(exception=error).error("stopped on an unexpected error")
         logger.remove()

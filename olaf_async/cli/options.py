@@ -1,6 +1,7 @@
 """The flags that several verbs share, and how their values are read. A wrong value is a usage error."""
 
 from datetime import date
+from math import inf, nan
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
@@ -37,6 +38,21 @@ def read_tick(text: str) -> Paise:
     if paise <= 0:
         raise typer.BadParameter("must be greater than zero")
     return paise
+
+
+def read_seconds(text: str) -> float:
+    """A span of time.
+
+    Raises:
+        BadParameter: it is not one.
+    """
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = nan
+    if not 0 < seconds < inf:
+        raise typer.BadParameter(f"{text!r} is not a number of seconds")
+    return seconds
 
 
 Config: TypeAlias = Annotated[
@@ -78,7 +94,10 @@ Bars: TypeAlias = Annotated[
 BarSpan: TypeAlias = Annotated[
     float | None,
     typer.Option(
-        "--bar-span", metavar="SECONDS", help="How long a bar lasts; else the smallest step between two."
+        "--bar-span",
+        parser=read_seconds,
+        metavar="SECONDS",
+        help="How long a bar lasts; else the smallest step between two.",
     ),
 ]
 SkipBad: TypeAlias = Annotated[

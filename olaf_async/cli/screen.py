@@ -71,10 +71,8 @@ def screen(scene: Scene, stage: Stage) -> RenderableType:
 
 def told(line: Line, zone: tzinfo) -> Text:
     """One line of the story."""
-    text = Text(
-        f"{datetime.fromtimestamp(line.at_ns // _NS_PER_S, zone):%H:%M:%S}  ", style="dim", no_wrap=True
-    )
-    text = Text.assemble(text, (f"{line.symbol:<11} ", "bold"), (line.text, STYLES[line.mood]))
+    clock = f"{datetime.fromtimestamp(line.at_ns // _NS_PER_S, zone):%H:%M:%S} "
+    text = Text.assemble((clock, "dim"), (f"{line.symbol:<10} ", "bold"), (line.text, STYLES[line.mood]))
     text.no_wrap, text.overflow = True, "ellipsis"
     return text
 
@@ -157,8 +155,12 @@ def _sums(scene: Scene) -> Text:
     for name, number in (("orders", scene.orders_working), ("trades", scene.trades), ("ticks", scene.ticks)):
         text.append(f"{name} ", style="dim")
         text.append(f"{number:,}", style="bold")
-        text.append("  " if name != "ticks" else f" ({scene.ticks_per_s:,}/s)", style="dim")
+        text.append("  " if name != "ticks" else f" ({_speed(scene.ticks_per_s)})", style="dim")
     return text
+
+
+def _speed(ticks_per_s: int) -> str:
+    return f"{ticks_per_s // 1000:,}k/s" if ticks_per_s >= 10_000 else f"{ticks_per_s:,}/s"
 
 
 def _lines(lines: Sequence[Line], rows: int, zone: tzinfo) -> RenderableType:

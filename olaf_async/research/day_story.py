@@ -149,6 +149,6 @@ def _ended(record: TradeRecord) -> Line:
     trade = record.trade
     verb = "sold" if trade.direction is Direction.LONG else "bought back"
     price = average(trade.exit_value, trade.quantity)
-    text = f"{REASONS[trade.reason]}: {verb} {trade.quantity} at {price}, net {money(record.net)}"
+    text = f"{REASONS[trade.reason]}: {verb} at {price}, net {money(record.net)}"
     text += f" ({r_text(trade)} R)"
     return Line(trade.exit_ns, trade.symbol, text, Mood.GOOD if record.net > 0 else Mood.BAD)
