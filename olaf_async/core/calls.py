@@ -57,12 +57,12 @@ def cancel(state: SymbolState, order: Order, now_ns: int) -> None:
     """Ask for a cancel where that can be asked now: a known, working order, not just refused."""
     if order.order_id is None or order.state not in _CANCELLABLE:
         return
-    if now_ns < order.next_try_ns:
-        state.wake(order.next_try_ns)
+    if now_ns < order.next_cancel_ns:
+        state.wake(order.next_cancel_ns)
         return
     order.apply(Signal.CANCEL_SENT)
     order.cancels += 1
-    order.next_try_ns = now_ns + state.rules.chase_ns
+    order.next_cancel_ns = now_ns + state.rules.chase_ns
     state.touch()
     request = state.account.next_request()
     state.account.out.append(CancelOrder(state.symbol, request, order.key, order.role, order.order_id))

@@ -144,6 +144,7 @@ def modify_done(state: SymbolState, order: Order) -> None:
     """The pending terms are the order's terms now."""
     order.resolve(is_done=True)
     order.is_read_back = False
+    order.restore = None
     state.stop_refusals = 0
     state.want_books()
 
@@ -154,7 +155,7 @@ def modify_refused(state: SymbolState, order: Order, now_ns: int) -> None:
     order.resolve(is_done=False)
     order.is_read_back = False
     state.want_books()
-    order.next_try_ns = now_ns + state.rules.chase_ns
+    order.next_modify_ns = now_ns + state.rules.chase_ns
     if order.role is Role.STOP and refused is not None:
         protection.modify_refused(state, order, refused)
 
@@ -164,7 +165,7 @@ def _cancel_answered(state: SymbolState, order: Order, answer: OrderAnswered) ->
     state.want_books()
     if answer.outcome is not Outcome.ACCEPTED and order.state is OrderState.CANCELLING:
         order.apply(Signal.CANCEL_FAILED)
-        order.next_try_ns = answer.at_ns + state.rules.chase_ns
+        order.next_cancel_ns = answer.at_ns + state.rules.chase_ns
 
 
 def row_seen(state: SymbolState, order: Order, row: OrderRow, now_ns: int, *, is_frame: bool) -> None:
@@ -222,6 +223,8 @@ def fill(
         return
     if quantity:
         state.touch()
+        if not is_exact:
+            state.want_books()
         if was_ended:
             text = f"{state.symbol}: {quantity} shares of {order.key} filled after its end"
             state.say(Severity.ALARM, "late_fill", text)

@@ -60,8 +60,8 @@ def _tend(state: SymbolState, guards: Guards, order: Order, quantity: int, now_n
         calls.cancel(state, order, now_ns)
     elif not guards.is_modify_free(order):
         return
-    elif now_ns < order.next_try_ns:
-        state.wake(order.next_try_ns)
+    elif now_ns < order.next_modify_ns:
+        state.wake(order.next_modify_ns)
     elif quantity > order.remaining and state.books_seq < state.newest_seq:
         # Selling more is a further sell: only upon a read newer than the last send.
         state.want_newer_books()

@@ -19,8 +19,8 @@ EntryGuard: TypeAlias = Callable[[SymbolState, int], bool]
 
 
 def is_flat_by_belief(state: SymbolState, _now_ns: int) -> bool:
-    """No shares held, known or seen."""
-    return state.held == 0 and state.provisional == 0
+    """No shares held, known or seen, and the trade before is reported."""
+    return state.held == 0 and state.provisional == 0 and not state.is_unreported
 
 
 def has_no_entry_outstanding(state: SymbolState, _now_ns: int) -> bool:

@@ -83,13 +83,15 @@ def _adjust(state: SymbolState, guards: Guards, stop: Order, now_ns: int) -> Non
     wished = _wished(state, guards, stop)
     if wished == stop.terms and stop.restore is None:
         return
-    if now_ns < stop.next_try_ns:
-        state.wake(stop.next_try_ns)
+    if stop.repairs > 1 and wished.quantity >= stop.terms.quantity:
+        # The broker does not keep what is sent. A person looks; only what would sell too much is still cut.
+        return
+    if now_ns < stop.next_modify_ns:
+        state.wake(stop.next_modify_ns)
         return
     is_resized = wished.quantity != stop.terms.quantity
     budget = state.rules.modifications_max - (0 if is_resized else state.rules.modifications_reserve)
     if stop.modifications < budget:
-        stop.restore = None
         calls.modify(state, stop, wished)
     elif is_resized:
         state.leave(ExitReason.RISK)
@@ -208,6 +210,12 @@ def modify_refused(state: SymbolState, order: Order, refused: Terms) -> None:
     """The old stop stands. A trailing raise waits for the next bar; a missing quantity is urgent."""
     if state.touched_ns is not None and refused.trigger == order.terms.trigger:
         state.leave(ExitReason.STOP)
+    elif order.restore is not None:
+        order.restore = None
+        order.repairs += 1
+        state.freeze(
+            f"the broker keeps other terms for {order.key} than were sent, and will not have it mended"
+        )
     elif order.terms.quantity - order.filled < state.exposure:
         state.stop_refusals += 1
         if state.stop_refusals >= state.rules.stop_rejections_max:

@@ -12,7 +12,7 @@ from olaf_async.core.guards import Guards
 from olaf_async.core.state import CONFIRMING_READS, SymbolState, is_unanswered
 from olaf_async.domain.events import OrderRow, Status
 from olaf_async.domain.intents import Severity
-from olaf_async.domain.order import ENDS, Order, OrderState, Role, Signal, Terms
+from olaf_async.domain.order import ENDS, Order, OrderState, PriceType, Role, Signal, Terms
 from olaf_async.domain.price import Paise
 from olaf_async.domain.trade import ExitReason
 
@@ -118,22 +118,26 @@ def _standing(state: SymbolState, order: Order, row: OrderRow, now_ns: int) -> N
         evidence.modify_done(state, order)
     elif order.state is not OrderState.MODIFYING and order.pending is not None and shown == order.terms:
         evidence.modify_refused(state, order, now_ns)
-    if order.state is OrderState.CANCELLING and now_ns >= order.next_try_ns:
+    if order.state is OrderState.CANCELLING and now_ns >= order.next_cancel_ns:
         order.apply(Signal.CANCEL_FAILED)
     if order.state is OrderState.WORKING and not order.is_read_back:
-        _read_back(state, order, shown)
+        _read_back(state, order, row.price_type, shown)
 
 
-def _read_back(state: SymbolState, order: Order, shown: Terms) -> None:
-    """What the broker keeps must be what we sent, field by field; repaired once, then a person is called."""
+def _read_back(state: SymbolState, order: Order, kind: PriceType, shown: Terms) -> None:
+    """What the broker keeps must be what we sent, field by field; repaired once, then a person is called.
+
+    A stop that has triggered shows as the limit order it is by then.
+    """
     order.is_read_back = True
-    if shown == order.terms or _is_late_raise(state, order, shown):
+    is_kind_kept = kind in (order.price_type, PriceType.LIMIT)
+    if is_kind_kept and (shown == order.terms or _is_late_raise(state, order, shown)):
         return
     wanted, order.terms = order.terms, shown
     state.say(
         Severity.ALARM,
         "terms_differ",
-        f"{state.symbol}: {order.key} is {shown} at the broker, not {wanted}; "
+        f"{state.symbol}: {order.key} is {kind.value} {shown} at the broker, not {wanted}; "
         + ("putting it right" if not order.repairs else "it was put right once already, a person must look"),
     )
     if order.repairs:

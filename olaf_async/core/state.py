@@ -159,7 +159,7 @@ class SymbolState:
     @property
     def slots(self) -> tuple[Order, ...]:
         """The orders in the three slots."""
-        return tuple(order for order in (self.entry, self.stop, self.exit) if order is not None)
+        return tuple(filter(None, (self.entry, self.stop, self.exit)))
 
     @property
     def orders(self) -> tuple[Order, ...]:
@@ -217,9 +217,16 @@ class SymbolState:
             return True
         if self.entry is not None and not self.account.is_stream_up and self.is_entry_at_work:
             return True
-        if any(order.is_bound_by_books for order in self.orders):
+        if self.is_unreported or any(order.is_bound_by_books for order in self.orders):
             return True
         return any(order.is_unsettled for order in (*self.slots, *self.phantoms))
+
+    @property
+    def is_unreported(self) -> bool:
+        """A trade is over, and the tradebook has not told yet what it was worth to the paisa."""
+        if not self.position.entered or self.held or self.provisional or self.slots:
+            return False
+        return any(not order.is_value_exact for order in self.retired[self.retired_before :])
 
     @property
     def is_quiet(self) -> bool:
@@ -230,8 +237,9 @@ class SymbolState:
 
     @property
     def is_idle(self) -> bool:
-        """Nothing held, nothing outstanding, nothing armed."""
-        return not (self.held or self.provisional or self.slots or self.armed_ns is not None)
+        """Nothing held, nothing outstanding, nothing armed, nothing left to report."""
+        is_busy = self.held or self.provisional or self.slots or self.armed_ns is not None
+        return not (is_busy or self.is_unreported)
 
     def retire(self, order: Order) -> None:
         """Move an ended order out of its slot; late evidence will still find it.

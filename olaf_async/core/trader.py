@@ -44,6 +44,7 @@ class Trader:
         self.state = SymbolState(setup, session, strategy, account)
         self._guards = guards
         self._check = check
+        self._rows_absorbed: dict[str, OrderRow] = {}
         self.guard = guard_of(setup.direction, None, None, NEVER_NS, wants_bars=False)
         self._step(session.open_ns)
 
@@ -90,16 +91,24 @@ class Trader:
 
     def books_read(self, books: reconcile.SymbolBooks, now_ns: int) -> None:
         """This symbol's part of a read of the books."""
-        if (
-            books.is_empty
-            and not self.state.orders
-            and self._guards.is_read_current(self.state, books.asked_seq)
-        ):
+        if self._says_nothing_new(books):
             self.state.books_seq = max(self.state.books_seq, books.asked_seq)
-            self.state.account_net = 0
             return
         reconcile.absorb(self.state, self._guards, books, now_ns)
+        self._rows_absorbed = books.rows
         self._step(now_ns)
+
+    def _says_nothing_new(self, books: reconcile.SymbolBooks) -> bool:
+        """Whether the read shows what the last one absorbed showed, and no question is open to it."""
+        state = self.state
+        return (
+            books.is_complete
+            and books.net == state.orient(state.held) == state.account_net
+            and state.want_seq <= state.books_seq
+            and not state.is_waiting_for_evidence
+            and books.rows == self._rows_absorbed
+            and self._guards.is_read_current(state, books.asked_seq)
+        )
 
     def must_leave(self, reason: ExitReason, now_ns: int) -> None:
         """Get out and stay out."""
@@ -179,7 +188,7 @@ class Trader:
     def _finish(self, now_ns: int) -> None:
         """A position that is flat, with nothing left that could change it, is a trade."""
         state = self.state
-        if state.held or state.provisional or state.slots:
+        if state.held or state.provisional or state.slots or state.is_unreported:
             return
         if state.position.entered:
             self._report()

@@ -51,6 +51,8 @@ class PriceType(Enum):
 class OrderState(Enum):
     """Where an order is. Only the last five are ends."""
 
+    __hash__ = object.__hash__  # members are single objects; Enum's own hash costs a call per look-up
+
     IN_FLIGHT = "in flight"
     UNDECIDED = "undecided"
     WORKING = "working"
@@ -73,6 +75,8 @@ ENDS: Final = frozenset(
 
 class Signal(Enum):
     """A settled piece of evidence about one order, whichever channel it came by."""
+
+    __hash__ = object.__hash__  # members are single objects; Enum's own hash costs a call per look-up
 
     ACCEPTED = "the broker knows it"
     LOST = "the answer to the placing is lost"
@@ -166,7 +170,7 @@ class Order:
 
     ``filled`` and ``value`` (paise) are cumulative; the value ``is_value_exact`` where it is a sum of
     executions and not an average times a quantity. ``pending`` holds the terms of the one modify that may
-    be outstanding, ``modify_request`` its number; ``next_try_ns`` paces repeated calls. ``evidence_seq`` is
+    be outstanding, ``modify_request`` its number; ``next_modify_ns`` and ``next_cancel_ns`` pace repeated calls. ``evidence_seq`` is
     the engine's sequence number when a terminal status was first seen, ``sent_seq`` when it was sent;
     ``restore`` are terms that the broker was found not to keep.
     """
@@ -186,7 +190,8 @@ class Order:
     is_value_exact: bool = True
     pending: Terms | None = None
     modify_request: int = 0
-    next_try_ns: int = 0
+    next_modify_ns: int = 0
+    next_cancel_ns: int = 0
     modifications: int = 0
     cancels: int = 0
     is_read_back: bool = False

@@ -166,6 +166,9 @@ class Bench:
     def is_quiet(self) -> bool:
         return self.engine.is_quiet
 
+    def frozen(self) -> str | None:
+        return self.state.frozen
+
     def take(self) -> list[OrderIntent]:
         """What has left the desk since last asked."""
         taken, self.sent = self.sent, []

@@ -65,7 +65,7 @@ def test_an_order_that_cannot_be_named_or_is_ending_is_not_cancelled(bench: Benc
 
 def test_a_cancel_that_failed_is_tried_again_a_second_later_and_not_before(bench: Bench) -> None:
     order = place(bench)
-    order.order_id, order.state, order.next_try_ns = "7", OrderState.WORKING, SECOND_NS
+    order.order_id, order.state, order.next_cancel_ns = "7", OrderState.WORKING, SECOND_NS
     calls.cancel(bench.state, order, now_ns=SECOND_NS - 1)
     assert where(order) is OrderState.WORKING
     assert bench.state.wake_ns == SECOND_NS

@@ -66,7 +66,7 @@ def test_a_frame_before_the_order_was_sent_is_not_its_acknowledgement() -> None:
     bench.desk()
     bench.accept(entry, "2")
     assert bench.id_of(entry) == "2"
-    assert bench.state.frozen is None
+    assert bench.frozen() is None
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_an_answer_after_its_order_was_seen_under_another_id_freezes_and_protect
     bench.frame("1")
     bench.reach(entry, intent, "2")
     bench.accept(entry, "2")
-    assert bench.state.frozen is not None
+    assert bench.frozen() is not None
     bench.take()
     bench.fill(entry)
     bench.accept(bench.stop)
@@ -122,7 +122,7 @@ def test_a_refusal_of_an_order_that_has_been_seen_freezes() -> None:
     bench.frame("1")
     bench.refuse(entry)
     assert where(entry) is not OrderState.REJECTED
-    assert bench.state.frozen is not None
+    assert bench.frozen() is not None
 
 
 def test_an_answer_about_nothing_of_ours_is_ignored() -> None:
@@ -343,7 +343,7 @@ def test_a_modifys_answer_after_the_orders_end_changes_nothing() -> None:
     bench.fill(stop)
     bench.accept(stop)
     assert where(stop) is OrderState.FILLED
-    assert bench.state.frozen is None
+    assert bench.frozen() is None
 
 
 def test_an_order_that_fills_to_its_old_quantity_while_a_larger_one_is_asked_for_has_not_ended() -> None:
@@ -382,19 +382,49 @@ def test_an_order_that_filled_before_a_larger_quantity_reached_it_has_ended_once
 # --- money ------------------------------------------------------------------------------------------
 
 
-def test_a_value_corrected_by_the_tradebook_after_the_trade_was_reported_is_not_a_new_trade() -> None:
+def test_a_trade_is_reported_once_the_tradebook_has_told_what_it_was_worth() -> None:
+    """A frame tells an average, rounded to the paisa; only the executions add up exactly."""
     bench = Bench()
     stop = bench.hold()
     bench.ledger.execute("2", 5, INITIAL)
     bench.ledger.execute("2", 5, INITIAL - 5)
     exact = INITIAL * 5 + (INITIAL - 5) * 5
-    row = bench.ledger.orders["2"]
-    bench.frame_of(replace(row, average=INITIAL))
-    assert len(bench.trades) == 1
+    bench.frame_of(replace(bench.ledger.orders["2"], average=INITIAL))
+    assert bench.state.held == 0
+    assert bench.trades == []
+    bench.price(TRIGGER)
+    assert bench.took() == []
     bench.books()
+    (trade,) = bench.trades
+    assert (trade.exit_value, stop.value) == (exact, exact)
     assert bench.engine.account.realised == exact - 10 * ENTRY
-    assert (bench.said.count("bought_back"), len(bench.trades), bench.state.held) == (0, 1, 0)
-    assert stop.value == exact
+
+
+def test_a_trade_that_ends_after_the_window_waits_for_its_value_in_peace() -> None:
+    bench = Bench()
+    bench.hold()
+    bench.wait(3600)
+    bench.fill(bench.stop)
+    bench.wait(10)
+    assert bench.trades == []
+    bench.books()
+    assert len(bench.trades) == 1
+    assert bench.state.is_done
+
+
+def test_a_late_value_of_a_trade_already_reported_goes_into_the_days_result() -> None:
+    bench = Bench()
+    entry = bench.rest()
+    bench.fill(entry)
+    bench.settle()
+    bench.fill(bench.stop)
+    bench.settle()
+    before = bench.engine.account.realised
+    bench.ledger.trades[0] = replace(bench.ledger.trades[0], price=ENTRY + 1)
+    bench.books()
+    assert bench.engine.account.realised == before - 10
+    assert (len(bench.trades), bench.state.held, bench.said) == (1, 0, [])
+    assert entry.value == 10 * (ENTRY + 1)
 
 
 def test_a_strangers_symbol_is_remembered_but_moves_nothing() -> None:
