@@ -36,11 +36,6 @@ class SymbolBooks:
     net: int
     is_complete: bool
 
-    @property
-    def is_empty(self) -> bool:
-        """A complete read in which nobody has traded the symbol."""
-        return self.is_complete and not self.rows and not self.executions
-
 
 def absorb(state: SymbolState, guards: Guards, books: SymbolBooks, now_ns: int) -> None:
     """Take in a read of the books, as far as it says anything about this symbol now."""

@@ -170,9 +170,9 @@ class Order:
 
     ``filled`` and ``value`` (paise) are cumulative; the value ``is_value_exact`` where it is a sum of
     executions and not an average times a quantity. ``pending`` holds the terms of the one modify that may
-    be outstanding, ``modify_request`` its number; ``next_modify_ns`` and ``next_cancel_ns`` pace repeated calls. ``evidence_seq`` is
-    the engine's sequence number when a terminal status was first seen, ``sent_seq`` when it was sent;
-    ``restore`` are terms that the broker was found not to keep.
+    be outstanding, ``modify_request`` its number; ``next_modify_ns`` and ``next_cancel_ns`` pace repeated
+    calls. ``evidence_seq`` is the engine's sequence number when a terminal status was first seen,
+    ``sent_seq`` when it was sent; ``restore`` are terms that the broker was found not to keep.
     """
 
     key: str
