@@ -1,0 +1,1 @@
+"""Benchmarks: ratios measured in one run, because the machines that run them are noisy."""
