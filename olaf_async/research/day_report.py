@@ -115,14 +115,12 @@ def trade_table(
     )
     gross, charges, net = sums.gross, sums.charges, sums.net
     table.add_column("Trade", footer="all", no_wrap=True)
-    table.add_column("In", no_wrap=True)
-    table.add_column("Out", no_wrap=True)
-    table.add_column("Ended by", no_wrap=True)
-    table.add_column("Stop", justify="right", no_wrap=True)
-    table.add_column("R", justify="right", no_wrap=True)
-    table.add_column("Gross", footer=money(gross), justify="right", no_wrap=True)
-    table.add_column("Charges", footer=money(-charges), justify="right", no_wrap=True)
-    table.add_column("Net", footer=Text(money(net), style=_colour(net)), justify="right", no_wrap=True)
+    for name in ("In", "Out", "Ended by"):
+        table.add_column(name, no_wrap=True)
+    for name in ("Stop", "R"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("Gross\nCharges", _both(gross, charges), justify="right", no_wrap=True)
+    table.add_column("Net", Text(money(net), style=_colour(net)), justify="right", no_wrap=True)
     for record in trades:
         table.add_row(*_trade_cells(record, zone, has_days=has_days))
     return table
@@ -143,9 +141,13 @@ def _trade_cells(record: TradeRecord, zone: tzinfo, *, has_days: bool) -> Iterab
     moved = f"\n{to_text(trade.final_stop)}" if trade.final_stop != trade.initial_stop else ""
     yield Text(to_text(trade.initial_stop) + moved)
     yield Text(r_text(trade), style=_colour(trade.gross) if r_multiple(trade) is not None else "dim")
-    yield money(record.gross)
-    yield money(-record.charges)
+    yield _both(record.gross, record.charges)
     yield Text(money(record.net), style=f"bold {_colour(record.net)}")
+
+
+def _both(gross: Paise, charges: Paise) -> Text:
+    """What trading brought, and below it what it cost."""
+    return Text.assemble(money(gross), "\n", (money(-charges), "not bold dim"))
 
 
 def _clock(at_ns: int, zone: tzinfo) -> str:

@@ -50,9 +50,9 @@ REASONS = {
 """Why a trade ended, in one word or two."""
 
 
-def money(paise: Paise, *, signed: bool = True) -> str:
-    """Rupees with thousands separated; the sign is the true minus, so that columns line up."""
-    sign = MINUS if paise < 0 else "+" if signed and paise > 0 else ""
+def money(paise: Paise) -> str:
+    """Rupees with their sign and thousands separated."""
+    sign = MINUS if paise < 0 else "+" if paise > 0 else ""
     rupees, rest = divmod(abs(paise), 100)
     return f"{sign}{rupees:,}.{rest:02d}"
 
@@ -89,10 +89,10 @@ def story(day: DayResult) -> tuple[Line, ...]:
 
 def _orders_told(orders: Sequence[OrderChange], trades: Iterable[TradeRecord]) -> list[Line]:
     lines: list[Line] = []
-    triggers: dict[str, Paise] = {}
+    newest: dict[str, OrderChange] = {}
     for change in orders:
-        text = _told(change, triggers.get(change.key))
-        triggers[change.key] = change.trigger
+        text = _told(change, newest.get(change.key, change))
+        newest[change.key] = change
         if text is not None:
             lines.append(Line(change.at_ns, change.symbol, text, _mood(change)))
     return lines + [_ended(record) for record in trades]
@@ -105,40 +105,41 @@ def _mood(change: OrderChange) -> Mood:
     return Mood.QUIET if is_quiet else Mood.PLAIN
 
 
-def _told(change: OrderChange, trigger_before: Paise | None) -> str | None:
-    """One order change in words; None for what another line says already."""
+def _told(change: OrderChange, before: OrderChange) -> str | None:
+    """One order change in words, ``before`` being the one before it; None for what another line says."""
     if change.change in (REFUSED, "rejected"):
         return f"{change.role.value if change.role else 'foreign'} order refused"
     match change.role:
         case Role.ENTRY:
-            return _entry_told(change)
+            return _entry_told(change, before)
         case Role.STOP:
-            return _stop_told(change, trigger_before)
+            return _stop_told(change, before)
         case _:
             return None
 
 
-def _entry_told(change: OrderChange) -> str | None:
+def _entry_told(change: OrderChange, before: OrderChange) -> str | None:
     is_buy = change.side is Side.BUY
     trigger = to_text(change.trigger)
     match change.change:
         case "placed":
             return f"undercut seen: {'buy' if is_buy else 'sell'} stop placed at {trigger}"
         case "filled" if change.fill_price is not None:
-            return f"{'bought' if is_buy else 'sold short'} {change.filled} at {to_text(change.fill_price)}"
+            shares = change.filled - before.filled
+            return f"{'bought' if is_buy else 'sold short'} {shares} at {to_text(change.fill_price)}"
         case "cancelled":
             return f"entry at {trigger} not reached, cancelled"
         case _:
             return None
 
 
-def _stop_told(change: OrderChange, trigger_before: Paise | None) -> str | None:
+def _stop_told(change: OrderChange, before: OrderChange) -> str | None:
     trigger = to_text(change.trigger)
     match change.change:
         case "placed":
             return f"protected: {change.side.value.lower()} stop placed at {trigger}"
-        case "modified" if trigger_before not in (None, change.trigger):
-            return f"stop trailed from {to_text(trigger_before or 0)} to {trigger}"
+        case "modified" if before.trigger != change.trigger:
+            return f"stop trailed from {to_text(before.trigger)} to {trigger}"
         case "cancelled":
             return f"stop at {trigger} cancelled to leave"
         case _:
