@@ -527,8 +527,11 @@ def test_the_paper_day_in_a_pipe_is_plain_lines_and_a_report_80_columns_wide(ola
 
 
 def test_another_day_of_the_sample_can_be_shown(olaf: Olaf, tmp_path: Path) -> None:
+    assert "--day 2015-01-22\n" in olaf().out
     ended = olaf("--day", "2015-01-22")
     assert "Thursday 22 January 2015" in ended.out
+    assert "--day 2015-01-27\n" in ended.out
+    assert "--day 2015-01-20\n" in olaf("--day", "2015-02-03").out
     assert (tmp_path / "var" / "paper" / "2015-01-22" / "trades.csv").exists()
 
 

@@ -25,7 +25,7 @@ from olaf_async.core.rules import SECOND_NS
 from olaf_async.domain.setup import Setup
 from olaf_async.research.day_report import ReportFrame, day_report
 from olaf_async.research.day_story import story
-from olaf_async.research.paper_day import PAPER_DAY, SAMPLE, Director, Stretch, stretches
+from olaf_async.research.paper_day import DAYS_WITH_TRADES, PAPER_DAY, SAMPLE, Director, Stretch, stretches
 from olaf_async.research.results import RunResult
 from olaf_async.research.runs import Run
 from olaf_async.research.safety_figures import needs_a_person
@@ -89,7 +89,7 @@ def run_paper_day(  # noqa: PLR0913 -- one parameter for each flag
             _tell(console, result, settings)
         _report(console, result, prices, settings, title)
         print_files(console, out)
-        _next_steps(console)
+        _next_steps(console, chosen)
     if needs_a_person(result):
         raise typer.Exit(UNSAFE)
 
@@ -196,12 +196,13 @@ def _report(
     console.print(day_report(result, by_day, frame), width=frame.width)
 
 
-def _next_steps(console: Console) -> None:
+def _next_steps(console: Console, shown: date) -> None:
     """Commands that work from here, as they were meant to be typed."""
     olaf, sample = command(), shown_path(SAMPLE)
+    later = [day for day in DAYS_WITH_TRADES if day > shown] or DAYS_WITH_TRADES
     files = f"--config {sample}/settings.toml --daily {sample}/daily --bars {sample}/bars"
     steps = (
-        ("another day", f"{olaf} --day 2015-01-22"),
+        ("another day", f"{olaf} --day {later[0]}"),
         ("other rules", f"{olaf} --set strategy.trail_bar_s=900"),
         ("three weeks", f"{olaf} backtest {files} --from 2015-01-14 --to 2015-02-03"),
     )

@@ -25,6 +25,9 @@ SAMPLE: Final = Path(__file__).resolve().parent.parent / "sample"
 PAPER_DAY: Final = date(2015, 1, 20)
 """The day that shows everything at once; the sample's README says why."""
 
+DAYS_WITH_TRADES: Final = (PAPER_DAY, date(2015, 1, 22), date(2015, 1, 27), date(2015, 2, 2))
+"""The days of the sample on which an entry fills; on the others setups only wait."""
+
 
 @dataclass(frozen=True, slots=True)
 class SymbolScene:

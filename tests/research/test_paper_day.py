@@ -12,7 +12,15 @@ from olaf_async.adapters.replay.files import PriceColumns
 from olaf_async.domain.order import Role
 from olaf_async.domain.setup import Setup
 from olaf_async.domain.trade import ExitReason
-from olaf_async.research.paper_day import PAPER_DAY, SAMPLE, Director, Scene, Stretch, stretches
+from olaf_async.research.paper_day import (
+    DAYS_WITH_TRADES,
+    PAPER_DAY,
+    SAMPLE,
+    Director,
+    Scene,
+    Stretch,
+    stretches,
+)
 from olaf_async.research.results import RunResult
 from olaf_async.research.safety_figures import safety_figures
 from olaf_async.settings import Settings, load_settings
@@ -88,6 +96,7 @@ def test_every_day_of_the_sample_runs_safely() -> None:
         assert run.left_out == ()
         assert run.unclosed == ()
         assert safety_figures(run.days).is_calm, day
+    assert tuple(day for day in sorted(days) if result(SETTINGS, day).trades) == DAYS_WITH_TRADES
 
 
 # ------------------------------------------------------------------------------------------ scenes
