@@ -26,6 +26,7 @@ class Account:
     is_loss_latched: bool = False
     is_stream_up: bool = True
     is_clock_skewed: bool = False
+    is_order_queued: bool = False
     mode: Mode | None = None
     is_mode_foreign: bool = False
     realised: Paise = 0
@@ -54,17 +55,15 @@ class Account:
 
     def refuses_new_risk(self) -> str | None:
         """Why nothing new may be opened anywhere, or None."""
-        if self.is_stopping:
-            return "the engine is stopping"
-        if self.is_halted:
-            return "trading is halted"
-        if self.is_loss_latched:
-            return "the daily loss limit has been reached"
-        if self.is_mode_foreign:
-            return "the server is not in the mode it was in at the start"
-        if self.is_clock_skewed:
-            return "the wall clock disagrees with the boot-time clock"
-        return None
+        reasons = (
+            (self.is_stopping, "the engine is stopping"),
+            (self.is_halted, "trading is halted"),
+            (self.is_loss_latched, "the daily loss limit has been reached"),
+            (self.is_mode_foreign, "the server is not in the mode it was in at the start"),
+            (self.is_clock_skewed, "the wall clock disagrees with the boot-time clock"),
+            (self.is_order_queued, "an order waits at the server for a person's approval"),
+        )
+        return next((why for holds, why in reasons if holds), None)
 
     def refuses_position(self, symbol: str) -> str | None:
         """Why this symbol may not open a position now, or None."""

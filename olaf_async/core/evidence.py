@@ -33,7 +33,7 @@ def find_by_id(state: SymbolState, order_id: str) -> Order | None:
 
 def answered(state: SymbolState, guards: Guards, answer: OrderAnswered) -> None:
     """Apply the answer to a request of ours."""
-    order = find_by_key(state, answer.key)
+    order = guards.order_asked_about(state, answer)
     if order is None:
         return
     state.touch()
@@ -51,20 +51,27 @@ def _place_answered(state: SymbolState, order: Order, answer: OrderAnswered) -> 
         case Outcome.ACCEPTED:
             assert answer.order_id, "an accepted order has an id"
             accepted(state, order, answer.order_id)
-        case Outcome.LOST:
+        case Outcome.LOST | Outcome.QUEUED:
             if order.order_id is None:
-                order.apply(Signal.LOST)
-                state.want_books()
-                state.say(
-                    Severity.WARNING,
-                    "undecided",
-                    f"{state.symbol}: no answer to {order.key} ({answer.message}); reading the books",
-                )
+                _place_unknown(state, order, answer)
         case Outcome.REFUSED | Outcome.NOT_SENT:
             if order.order_id is not None:
                 state.freeze(f"order {order.key} was refused ({answer.message}) after it had been seen")
             elif order.state not in ENDS:
                 _never_placed(state, order, answer)
+
+
+def _place_unknown(state: SymbolState, order: Order, answer: OrderAnswered) -> None:
+    """It may have been placed, or may still be: only the books can tell."""
+    order.apply(Signal.LOST)
+    state.want_books()
+    if answer.outcome is Outcome.QUEUED:
+        order.is_queued = state.account.is_order_queued = True
+        text = f"{state.symbol}: {order.key} waits at the server for a person's approval: no new risk today"
+        state.say(Severity.ALARM, "queued", text)
+    else:
+        text = f"{state.symbol}: no answer to {order.key} ({answer.message}); reading the books"
+        state.say(Severity.WARNING, "undecided", text)
 
 
 def _never_placed(state: SymbolState, order: Order, answer: OrderAnswered) -> None:
@@ -127,7 +134,7 @@ def _modify_answered(state: SymbolState, guards: Guards, order: Order, answer: O
     match answer.outcome:
         case Outcome.ACCEPTED:
             modify_done(state, order)
-        case Outcome.LOST:
+        case Outcome.LOST | Outcome.QUEUED:
             order.apply(Signal.MODIFY_LOST)
             state.want_books()
         case Outcome.REFUSED | Outcome.NOT_SENT:
@@ -287,10 +294,11 @@ def foreign_fill(state: SymbolState, order_id: str, signed: int, price: Paise, n
     What closes our position takes its quantity out of our hands at once, so that nothing of ours sells it a
     second time.
     """
-    other = state.foreign.setdefault(order_id, Foreign())
+    other = state.foreign.get(order_id, Foreign())
     added = signed - other.signed
     if not added:
         return
+    state.foreign[order_id] = other
     other.signed = signed
     state.touch()
     state.want_books()

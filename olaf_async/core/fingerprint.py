@@ -19,6 +19,7 @@ def fingerprint(engine: Engine) -> str:
         account.is_loss_latched,
         account.is_stream_up,
         account.is_clock_skewed,
+        account.is_order_queued,
         account.mode,
         account.is_mode_foreign,
         account.realised,

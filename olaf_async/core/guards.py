@@ -127,6 +127,11 @@ def shares_to_close(state: SymbolState, side: Side) -> int:
     return state.exposure if side is state.entry_side.other else state.oversold
 
 
+def order_asked_about(state: SymbolState, answer: OrderAnswered) -> Order | None:
+    """An answer speaks of the order it was asked about, wherever that is by now; None where unknown."""
+    return next((order for order in state.orders if order.key == answer.key), None)
+
+
 def is_answer_for(order: Order, answer: OrderAnswered) -> bool:
     """A modify's answer speaks of the newest modify only."""
     return order.modify_request == answer.request
@@ -150,6 +155,7 @@ class Guards:
     is_read_current: Callable[[SymbolState, int], bool] = is_read_current
     is_still_wanted: Callable[[SymbolState, Order], bool] = is_still_wanted
     shares_to_close: Callable[[SymbolState, Side], int] = shares_to_close
+    order_asked_about: Callable[[SymbolState, OrderAnswered], Order | None] = order_asked_about
     is_answer_for: Callable[[Order, OrderAnswered], bool] = is_answer_for
     is_modify_free: Callable[[Order], bool] = is_modify_free
 

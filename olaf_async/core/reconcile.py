@@ -171,7 +171,7 @@ def _absent(state: SymbolState, order: Order, books: SymbolBooks) -> None:
     """Absence of what we sent counts in two complete reads, both asked for after the settle time."""
     if order.state is not OrderState.UNDECIDED or order.order_id is not None:
         return
-    if _is_past_settling(state, order, books):
+    if _is_past_settling(state, order, books) and not order.is_queued:
         order.absent_reads += 1
         if order.absent_reads >= CONFIRMING_READS:
             order.apply(Signal.PROVED_ABSENT)
@@ -208,13 +208,17 @@ def _foreign(state: SymbolState, books: SymbolBooks, now_ns: int) -> None:
 
 
 def _unseen(state: SymbolState, books: SymbolBooks) -> None:
-    """Shares that no known fill explains may be those of an entry whose answer is open: protect them now."""
-    if state.entry is None or not is_unanswered(state.entry):
-        state.provisional = 0 if books.is_complete else state.provisional
+    """Shares that no known fill explains may be those of the outstanding entry: protect them now.
+
+    They count until a complete read explains them, and never once something of the position has been sold:
+    a position book is known to lag behind a fill.
+    """
+    position, entry = state.position, state.entry
+    if books.is_complete or entry is None or entry.sent_ns is None or position.left or position.taken:
+        state.provisional = 0
         return
     unexplained = state.orient(books.net) - state.held - state.foreign_net
-    seen = min(max(0, unexplained), state.entry.terms.quantity)
-    state.provisional = seen if books.is_complete else max(seen, state.provisional)
+    state.provisional = min(max(state.provisional, unexplained), entry.remaining)
     if state.provisional:
         evidence.protect_unseen(state)
 

@@ -22,11 +22,15 @@ class Verb(Enum):
 
 
 class Outcome(Enum):
-    """How a request ended, as far as its own answer tells."""
+    """How a request ended, as far as its own answer tells.
+
+    QUEUED: the server keeps it for a person's approval; it may be placed later, or never.
+    """
 
     ACCEPTED = "accepted"
     REFUSED = "refused"
     LOST = "lost"
+    QUEUED = "queued"
     NOT_SENT = "not sent"
 
 

@@ -203,6 +203,7 @@ class Order:
     absent_reads: int = 0
     doubtful_reads: int = 0
     is_bound_by_books: bool = False
+    is_queued: bool = False
 
     def apply(self, signal: Signal) -> None:
         """Move along the table.

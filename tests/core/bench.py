@@ -260,7 +260,7 @@ class Bench:
         for intent in waiting:
             self.admit(intent)
 
-    def admit(self, intent: OrderIntent, *, reads: bool = True) -> None:
+    def admit(self, intent: OrderIntent, reads: int = 2) -> None:
         match self.engine.admit(intent, self.now_ns):
             case Send(admitted):
                 self.sent.append(admitted)
@@ -270,7 +270,7 @@ class Bench:
                 self._answer(intent, Outcome.NOT_SENT, None, why)
             case ReadFirst() if reads:
                 self.books()
-                self.admit(intent, reads=False)
+                self.admit(intent, reads - 1)
             case Wait() | ReadFirst():
                 self.waiting.append(intent)
 

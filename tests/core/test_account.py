@@ -32,6 +32,7 @@ def test_requests_are_numbered_and_no_number_is_used_twice() -> None:
         ("is_loss_latched", "daily loss"),
         ("is_mode_foreign", "mode"),
         ("is_clock_skewed", "clock"),
+        ("is_order_queued", "approval"),
     ],
 )
 def test_each_halt_ends_new_risk_for_its_own_reason(flag: str, why: str) -> None:
