@@ -13,7 +13,7 @@ from olaf_async.core.rules import SECOND_NS
 from olaf_async.domain.events import Verb
 from olaf_async.domain.order import Order, OrderState, Role, Side
 
-from .world import ENTRY, RISK, SHARES, UNDERCUT, OpenDoor, World, play
+from .world import ENTRY, RISK, SHARES, UNDERCUT, OpenDoor, Walls, World, play
 
 STALE_AFTER_30_S = {"order_timeout_ns": 30 * SECOND_NS}
 
@@ -59,15 +59,17 @@ def test_twin_forgetting_what_it_cancels_and_locking_nothing_it_buys_twice() -> 
 
 
 @pytest.mark.parametrize(
-    "removed", [{"guards": FORGETFUL}, {"new_lock": OpenDoor}], ids=["the lock", "the guard"]
+    "walls",
+    [{"guards": FORGETFUL}, {"new_lock": OpenDoor}],
+    ids=["the lock is left", "the guard is left"],
 )
-def test_either_wall_alone_still_holds(removed: dict[str, object]) -> None:
-    world = play(an_entry_fills_while_its_cancel_is_on_the_way, rules=STALE_AFTER_30_S, **removed)  # type: ignore[arg-type]
+def test_either_wall_alone_still_holds(walls: Walls) -> None:
+    world = play(an_entry_fills_while_its_cancel_is_on_the_way, rules=STALE_AFTER_30_S, **walls)
     assert world.bought() == SHARES
     assert world.protected() == SHARES
 
 
-# --- the answer to that cancel, when another entry stands -----------------------------------------------------
+# --- the answer to that cancel, when another entry stands -----------------------------------------
 
 
 async def the_answer_to_a_cancel_comes_when_the_next_entry_stands(world: World) -> None:

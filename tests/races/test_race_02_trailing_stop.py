@@ -11,13 +11,14 @@ from types import MappingProxyType
 import pytest
 
 from olaf_async.core.guards import STANDARD
+from olaf_async.core.rules import SECOND_NS
 from olaf_async.domain import order as domain_order
 from olaf_async.domain.events import Verb
 from olaf_async.domain.intents import ModifyOrder
 from olaf_async.domain.order import TRANSITIONS, OrderState, Role, Side, Signal
 from olaf_async.domain.price import Paise
 
-from .world import ENTRY, OPEN_NS, RISK, SECOND_NS, SHARES, World, plan_of, play
+from .world import ENTRY, OPEN_NS, RISK, SHARES, World, plan_of, play
 
 FIRST_STOP = ENTRY - RISK
 BUFFER = 5_00
@@ -45,7 +46,7 @@ def falls(world: World) -> list[tuple[Paise, Paise]]:
     return [(old, new) for old, new in pairwise(levels) if new < old]
 
 
-# --- it only rises --------------------------------------------------------------------------------------------
+# --- it only rises --------------------------------------------------------------------------------
 
 
 async def a_lower_bar_closes_while_a_raise_is_on_the_way(world: World) -> None:
@@ -72,7 +73,7 @@ def test_twin_that_may_lower_follows_the_lower_bar_down() -> None:
     assert falls(world) == [(1010_00 - BUFFER, 1007_00 - BUFFER)]
 
 
-# --- a modify that returns late changes nothing newer ---------------------------------------------------------
+# --- a modify that returns late changes nothing newer ---------------------------------------------
 
 
 async def the_first_raise_is_answered_while_the_second_is_on_the_way(world: World) -> None:
@@ -107,7 +108,7 @@ def test_twin_that_takes_any_answer_for_the_newest_lets_an_older_raise_overwrite
     assert falls(world) == [(1015_00 - BUFFER, 1010_00 - BUFFER)]
 
 
-# --- two raises become one ------------------------------------------------------------------------------------
+# --- two raises become one ------------------------------------------------------------------------
 
 
 async def three_bars_close_while_the_first_raise_is_on_the_way(world: World) -> None:
@@ -154,7 +155,7 @@ def test_without_the_guard_the_table_of_an_orders_life_still_holds() -> None:
     assert world.protected() == SHARES
 
 
-# --- a raise for a position that is gone ----------------------------------------------------------------------
+# --- a raise for a position that is gone ----------------------------------------------------------
 
 
 async def the_stop_fills_while_its_raise_is_on_the_way(world: World) -> None:
@@ -174,7 +175,7 @@ def test_a_raise_that_finds_its_stop_filled_revives_nothing() -> None:
     assert len(world.supervisor.outcome.trades) == 1
 
 
-# --- what lands after it was given up -------------------------------------------------------------------------
+# --- what lands after it was given up -------------------------------------------------------------
 
 
 async def an_older_raise_lands_after_a_newer_one(world: World) -> None:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta, timezone
 from fractions import Fraction
-from typing import Literal, TypeAlias, TypeVar
+from typing import Literal, TypeAlias, TypedDict, TypeVar
 
 from olaf_async.adapters.clock import LoopClock
 from olaf_async.adapters.journal.memory import MemoryJournal
@@ -216,7 +216,7 @@ class HeardAlarms:
 
 
 def plan_of(symbol: str = INFY, bar_s: int = 60, exit_ns: int = EXIT_NS, **rules: object) -> Plan:
-    """A long setup: entry at 1000.00, undercut at 995.00, first stop 10.00 below the fill; bars of a minute."""
+    """A long setup: entry at 1000.00, undercut at 995.00, first stop 10.00 below; bars of a minute."""
     session = Session(DAY, OPEN_NS, OPEN_NS, exit_ns, CLOSE_NS)
     setup = Setup(symbol, DAY, ENTRY, 995_00, 5, 2 * RISK, quantity=SHARES)
     strategy = EightyTwentyRules(
@@ -228,7 +228,10 @@ def plan_of(symbol: str = INFY, bar_s: int = 60, exit_ns: int = EXIT_NS, **rules
 
 
 class World:
-    """One engine on one paper account, and all that a story may do and ask."""
+    """One engine on one paper account, and all that a story may do and ask.
+
+    ``next_fills`` are the shares that the coming fills take; without any, a fill takes all that is left.
+    """
 
     def __init__(
         self,
@@ -239,14 +242,14 @@ class World:
         check: Check,
         new_lock: Callable[[], Lock],
         timeout_s: float,
-        split: Callable[[int], int] | None,
     ) -> None:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, SimLoop)
         self.clock = LoopClock(loop)
         by_symbol = {plan.setup.symbol: plan for plan in plans}
         ticks = {symbol: plan.setup.tick_size for symbol, plan in by_symbol.items()}
-        self.exchange = PaperExchange(PaperRules(), ticks, split=split)
+        self.next_fills: list[int] = []
+        self.exchange = PaperExchange(PaperRules(), ticks, split=self._split)
         self._paper = PaperBroker(self.exchange, self.clock, LATENCY_NS)
         self.broker = MoodyBroker(self._paper, self.clock)
         self.feed = QueuedFeed()
@@ -291,6 +294,9 @@ class World:
         assert self.position() == SHARES
         assert [order.trigger for order in self.working(Side.SELL)] == [fill - RISK]
 
+    def _split(self, left: int) -> int:
+        return self.next_fills.pop(0) if self.next_fills else left
+
     def trades_by_hand(self, side: Side, quantity: int, symbol: str = INFY) -> None:
         """Somebody else trades on the same account, at the last price, now; the push channel tells of it."""
         self.exchange.place(
@@ -331,7 +337,9 @@ class World:
 
     def stop_levels(self, symbol: str = INFY) -> list[Paise]:
         """The triggers that sell stops have had at the exchange, in the order in which they took effect."""
-        ours = {order.order_id for order in self.orders(Side.SELL, symbol) if order.price_type is PriceType.SL}
+        ours = {
+            order.order_id for order in self.orders(Side.SELL, symbol) if order.price_type is PriceType.SL
+        }
         changes = (What.PLACED, What.MODIFIED)
         return [
             change.trigger
@@ -343,15 +351,39 @@ class World:
         """Shares that a working sell stop would sell."""
         return sum(order.pending for order in self.working(Side.SELL, symbol))
 
+    def oversell_risk(self, symbol: str = INFY) -> int:
+        """The most that working sells of the engine could ever have sold beyond the account's position."""
+        records = {order.order_id: order for order in self.exchange.records() if order.symbol == symbol}
+        open_sells: dict[str, int] = {}
+        filled = dict.fromkeys(records, 0)
+        net = worst = 0
+        for change in self.exchange.history:
+            order = records.get(change.order_id)
+            if order is None:
+                continue
+            net += order.side.sign * (change.filled - filled[change.order_id])
+            filled[change.order_id] = change.filled
+            if order.side is Side.SELL:
+                is_open = change.status in ("open", "trigger pending")
+                open_sells[change.order_id] = change.quantity - change.filled if is_open else 0
+            worst = max(worst, sum(open_sells.values()) - max(0, net))
+        return worst
+
     def state(self, symbol: str = INFY) -> SymbolState:
         """What the engine believes."""
         return self.supervisor.engine.traders[symbol].state
 
     def asked(self, kind: type[OrderIntent], role: Role) -> list[OrderIntent]:
         """The calls of this kind that the broker was asked to make."""
-        return [
-            intent for _, intent in self.broker.calls if isinstance(intent, kind) and intent.role is role
-        ]
+        return [intent for _, intent in self.broker.calls if isinstance(intent, kind) and intent.role is role]
+
+
+class Walls(TypedDict, total=False):
+    """What may be taken out of an engine, in a test."""
+
+    guards: Guards
+    check: Check
+    new_lock: Callable[[], Lock]
 
 
 Story: TypeAlias = Callable[[World], Coroutine[object, object, None]]
@@ -365,7 +397,6 @@ def play(
     check: Check = check_invariants,
     new_lock: Callable[[], Lock] = asyncio.Lock,
     timeout_s: float = 5,
-    split: Callable[[int], int] | None = None,
 ) -> World:
     """Let a story happen to an engine that runs; give back the world as it was at the story's end."""
     chosen = replace(Rules(stop_limit_pct=Fraction(2)), **(rules or {}))  # type: ignore[arg-type] # as plan_of
@@ -378,7 +409,6 @@ def play(
             check=check,
             new_lock=new_lock,
             timeout_s=timeout_s,
-            split=split,
         )
         running = asyncio.get_running_loop().create_task(world.supervisor.run(), name="engine")
         await world.wait(1)
@@ -393,7 +423,7 @@ def play(
     return run(day(), start_ns=OPEN_NS)
 
 
-# --- taking protections out -----------------------------------------------------------------------------------
+# --- taking protections out -----------------------------------------------------------------------
 
 
 class OpenDoor(asyncio.Lock):
@@ -423,6 +453,29 @@ def counts_in_flight_as_absent(state: SymbolState, _now_ns: int) -> bool:
     """The old engine's mistake: an entry is known by its id, and while its call is out there is none."""
     entry = state.entry
     return entry is None or (entry.sent_ns is not None and entry.order_id is None)
+
+
+def trusts_any_books(_state: SymbolState) -> bool:
+    """No look at the account before an entry leaves."""
+    return True
+
+
+UNMARKED = without_entry_guards(
+    "has_nothing_undecided", guards=with_entry_guard("has_no_entry_outstanding", counts_in_flight_as_absent)
+)
+"""The first wall out: what is in flight is not seen."""
+
+ONE_WALL_LEFT: Mapping[str, Walls] = {
+    "the mark": {"guards": replace(STANDARD, books_allow_entry=trusts_any_books), "new_lock": OpenDoor},
+    "the lock": {"guards": replace(UNMARKED, books_allow_entry=trusts_any_books)},
+    "the books": {"guards": UNMARKED, "new_lock": OpenDoor},
+}
+"""Before a second entry stand the mark, the lock with its second question, and the read of the books."""
+
+NO_WALL_LEFT: Walls = {
+    "guards": replace(UNMARKED, books_allow_entry=trusts_any_books),
+    "new_lock": OpenDoor,
+}
 
 
 def checks_nothing(_state: SymbolState) -> None:
