@@ -26,7 +26,7 @@ from olaf_async.domain.session import Session
 from olaf_async.domain.setup import Direction, Setup
 from olaf_async.strategies.eighty_twenty import EightyTwenty, EightyTwentyRules
 
-from .plain_loop import Reason, Trade
+from .plain_loop import SECOND, Reason, Trade
 from .strategies import CLOSE, OPEN, PLAIN_RULES, Levels, RandomDay, Rules
 
 INDIA = timezone(timedelta(hours=5, minutes=30))
@@ -54,6 +54,7 @@ class SymbolDay:
     continuous: Sequence[bool] | None = None
     quantity: int = 1
     day: date = A_DAY
+    close_s: int = CLOSE // SECOND
 
 
 def symbol_day(day: RandomDay, symbol: str = "INFY", quantity: int = 1) -> SymbolDay:
@@ -69,7 +70,7 @@ def midnight_ns(day: date) -> int:
 def plan_of(day: SymbolDay, rules: Rules = PLAIN_RULES) -> Plan:
     """The engine's part of the day for one symbol."""
     start_ns = midnight_ns(day.day)
-    open_ns, close_ns = (start_ns + at * 1000 for at in (OPEN, CLOSE))
+    open_ns, close_ns = start_ns + OPEN * 1000, start_ns + day.close_s * SECOND_NS
     session = Session(
         day=day.day,
         open_ns=open_ns,
