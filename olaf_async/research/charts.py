@@ -47,7 +47,7 @@ _SPANS_MIN: Final = (1, 3, 5, 15)
 _OHLC: Final = ("open", "high", "low", "close")
 
 _LEAD_NS: Final = 20 * _NS_PER_MIN
-"""How much of the day is seen before the undercut and after the exit, at least."""
+"""How much of the day is seen before the entry order and after the exit, at least."""
 
 _INK, _FAINT, _GRID = "#1f2933", "#7b8794", "#eef1f4"
 _RISES, _FALLS = "#ffffff", "#b8c2cc"
@@ -129,14 +129,14 @@ def trade_chart(
 ) -> Chart:
     """The chart of one trade; ``prices`` are its symbol's of the whole day, ``orders`` everybody's."""
     trade = record.trade
-    undercut = _undercut(trade, prices, orders)
+    armed = _armed(trade, prices, orders)
     steps = stop_steps(orders, trade)
     levels = (setup.entry_price, setup.trigger_price, *(price for _, price in steps), *_ends(trade))
-    view = _view(trade, prices, undercut, levels, zone)
+    view = _view(trade, prices, armed, levels, zone)
     data = [
         *_level_lines(setup, view),
         _candles(prices, view),
-        *_entry_order(trade, setup, undercut, view),
+        *_entry_order(trade, setup, armed, view),
         _stop_line(trade, steps, view),
         *_marks(record, view),
     ]
@@ -162,8 +162,8 @@ def _ends(trade: Trade) -> tuple[Paise, Paise]:
     return trade.entry_value // trade.quantity, trade.exit_value // trade.quantity
 
 
-def _undercut(trade: Trade, prices: PriceColumns, orders: Sequence[OrderChange]) -> tuple[int, Paise] | None:
-    """When the order that opened the trade was placed, and the price then: the undercut that armed it."""
+def _armed(trade: Trade, prices: PriceColumns, orders: Sequence[OrderChange]) -> tuple[int, Paise] | None:
+    """When the order that opened the trade was placed, and the price then."""
     entries = [
         change
         for change in orders
@@ -182,13 +182,13 @@ def _undercut(trade: Trade, prices: PriceColumns, orders: Sequence[OrderChange])
 def _view(
     trade: Trade,
     prices: PriceColumns,
-    undercut: tuple[int, Paise] | None,
+    armed: tuple[int, Paise] | None,
     levels: Sequence[Paise],
     zone: tzinfo,
 ) -> _View:
-    """From some time before the undercut to some time after the exit, in whole candles."""
+    """From some time before the entry order to some time after the exit, in whole candles."""
     lead_ns = max(_LEAD_NS, (trade.exit_ns - trade.entry_ns) // 8)
-    armed_ns = trade.entry_ns if undercut is None else undercut[0]
+    armed_ns = trade.entry_ns if armed is None else armed[0]
     start_ns = max(armed_ns - lead_ns, min(armed_ns, int(prices.t_ns[0])))
     end_ns = min(trade.exit_ns + lead_ns, max(trade.exit_ns, int(prices.t_ns[-1])))
     span_ns = _span_ns(end_ns - start_ns)
@@ -252,17 +252,15 @@ def _level_lines(setup: Setup, view: _View) -> Iterator[Chart]:
         yield _line(name, points, {"color": _FAINT, "width": 1, "dash": dash}, view)
 
 
-def _entry_order(
-    trade: Trade, setup: Setup, undercut: tuple[int, Paise] | None, view: _View
-) -> Iterator[Chart]:
-    """The undercut as a hollow mark, and the order it armed, at its trigger, for as long as it worked."""
-    if undercut is None:
+def _entry_order(trade: Trade, setup: Setup, armed: tuple[int, Paise] | None, view: _View) -> Iterator[Chart]:
+    """The entry order at its trigger, for as long as it worked, and a hollow mark where it was placed."""
+    if armed is None:
         return
-    points = [(undercut[0], setup.entry_price), (trade.entry_ns, setup.entry_price)]
+    points = [(armed[0], setup.entry_price), (trade.entry_ns, setup.entry_price)]
     yield _line("entry order", points, {"color": _ENTRY, "width": 2}, view)
-    text = f"{view.clock(undercut[0])} undercut at {to_text(undercut[1])}, entry order placed"
+    text = f"{view.clock(armed[0])} entry order placed, last price {to_text(armed[1])}"
     hollow = {"symbol": "diamond-open", "color": _ENTRY, "size": 9, "line": {"width": 1.5}}
-    yield _mark("undercut", undercut, text, hollow, view)
+    yield _mark("armed", armed, text, hollow, view)
 
 
 def _stop_line(trade: Trade, steps: Sequence[tuple[int, Paise]], view: _View) -> Chart:

@@ -128,9 +128,10 @@ def test_the_stop_is_drawn_as_it_was_trailed_from_its_placing_to_the_exit() -> N
     assert trace(chart, "stop")["text"][1] == "10:15:00 stop 147.85"
 
 
-def test_undercut_entry_order_entry_and_exit_stand_where_they_happened() -> None:
+def test_arming_entry_order_entry_and_exit_stand_where_they_happened() -> None:
     chart = drawn()
-    assert points(chart, "undercut") == [("09:36:30", 148.15)]
+    assert points(chart, "armed") == [("09:36:30", 148.15)]
+    assert trace(chart, "armed")["text"] == ["09:36:30 entry order placed, last price 148.15"]
     assert points(chart, "entry order") == [("09:36:30", 147.40), ("09:47:30", 147.40)]
     assert points(chart, "entry") == [("09:47:30", 147.40)]
     assert points(chart, "exit") == [("14:45:00", 144.80)]
@@ -194,14 +195,14 @@ def test_the_clock_on_the_wall_is_the_one_of_the_zone() -> None:
     assert trace(drawn(zone=UTC), "price")["x"][0] == f"{opening:%Y-%m-%dT%H}:47:30.000"
 
 
-def test_a_second_attempt_shows_its_own_undercut_and_stops_only(tmp_path: Path) -> None:
+def test_a_second_attempt_shows_its_own_entry_order_and_stops_only(tmp_path: Path) -> None:
     first = [("09:20:00", "99.50"), ("09:25:00", "100.00"), ("09:26:00", "94.90")]
     second = [("09:31:00", "99.40"), ("09:33:00", "100.05"), ("09:50:00", "101.00")]
     result, prices = made(tmp_path, [*first, *second], strategy__trail_bar_s=900)
     one, two = trade_charts(result, prices, INDIA)
-    assert points(one, "undercut") == [("09:20:00", 99.5)]
+    assert points(one, "armed") == [("09:20:00", 99.5)]
     assert points(one, "stop") == [("09:25:00", 95.0), ("09:26:00", 95.0)]
-    assert points(two, "undercut") == [("09:31:00", 99.4)]
+    assert points(two, "armed") == [("09:31:00", 99.4)]
     assert points(two, "stop")[0] == ("09:33:00", 95.05)
     assert points(two, "exit")[0][0] == "14:45:00"
     assert "attempt 2" in two["layout"]["title"]["text"]  # type: ignore[index]
