@@ -215,10 +215,18 @@ class HeardAlarms:
         return [message.code for _, message in self.said]
 
 
-def plan_of(symbol: str = INFY, bar_s: int = 60, exit_ns: int = EXIT_NS, **rules: object) -> Plan:
+def plan_of(
+    symbol: str = INFY,
+    *,
+    entry: Paise = ENTRY,
+    trigger: Paise = 995_00,
+    exit_ns: int = EXIT_NS,
+    bar_s: int = 60,
+    **rules: object,
+) -> Plan:
     """A long setup: entry at 1000.00, undercut at 995.00, first stop 10.00 below; bars of a minute."""
     session = Session(DAY, OPEN_NS, OPEN_NS, exit_ns, CLOSE_NS)
-    setup = Setup(symbol, DAY, ENTRY, 995_00, 5, 2 * RISK, quantity=SHARES)
+    setup = Setup(symbol, DAY, entry, trigger, 5, 2 * RISK, quantity=SHARES)
     strategy = EightyTwentyRules(
         trigger_window_ns=6 * 3600 * SECOND_NS,
         bar_ns=bar_s * SECOND_NS,
