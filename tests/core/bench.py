@@ -136,7 +136,7 @@ class Bench:
         self.ledger = Ledger({}, [], {})
         self.open: list[OrderIntent] = []
         self._lasts: dict[str, tuple[Paise, int]] = {}
-        self._timers = (0, 0)
+        self._timers: dict[str, tuple[int, int]] = {}
 
     # --- what there is ----------------------------------------------------------------------------
 
@@ -227,10 +227,11 @@ class Bench:
 
     def _serve_timers(self) -> None:
         while self._due_ns() <= self.now_ns:
-            at_ns, count = self._timers
-            self._timers = self.now_ns, count + 1 if at_ns == self.now_ns else 1
-            assert self._timers[1] <= TIMERS_AT_ONE_INSTANT, f"timers without end at {self.now_ns}"
             symbol = min(self.engine.traders, key=lambda name: self.engine.guard(name).due_ns)
+            at_ns, count = self._timers.get(symbol, (0, 0))
+            count = count + 1 if at_ns == self.now_ns else 1
+            self._timers[symbol] = self.now_ns, count
+            assert count <= TIMERS_AT_ONE_INSTANT, f"timers without end at {self.now_ns}"
             last, last_ns = self._lasts.get(symbol, (None, OPEN_NS))
             self._handle(TimerDue(symbol, self.now_ns, last, last_ns))
 
@@ -442,6 +443,13 @@ class Bench:
         self.settle()
         self.take()
         return entry
+
+    def hold_now(self) -> Order:
+        """The entry that is on its way fills and is protected."""
+        self.settle()
+        self.fill(self.entry)
+        self.settle()
+        return self.stop
 
     def hold(self, quantity: int = 10, price: Paise = ENTRY) -> Order:
         """Shares are held and their stop rests at the broker, read back."""

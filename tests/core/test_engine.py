@@ -1,0 +1,485 @@
+"""The whole machine: events in, intents out, and the questions the shell asks of it."""
+
+from dataclasses import replace
+
+import pytest
+
+from olaf_async.core.engine import Drop, Engine, ReadFirst, Send, Wait
+from olaf_async.core.fingerprint import fingerprint
+from olaf_async.core.invariants import check
+from olaf_async.core.rules import NEVER_NS, SECOND_NS
+from olaf_async.core.state import SymbolState
+from olaf_async.domain.events import (
+    BooksFailed,
+    ClockSkewed,
+    Command,
+    Event,
+    Marked,
+    Mode,
+    ModeSeen,
+    PriceTouched,
+)
+from olaf_async.domain.intents import CancelOrder, Intent, ModifyOrder, PlaceOrder, Severity
+from olaf_async.domain.order import OrderState, Role, Side
+from olaf_async.errors import ConfigError, InvariantBroken
+from tests.core.bench import ENTRY, INITIAL, RULES, TRIGGER, Bench, plan, where
+
+# --- one account, many symbols ----------------------------------------------------------------------
+
+
+def test_two_plans_for_one_symbol_are_refused() -> None:
+    with pytest.raises(ConfigError, match="two setups for ABC on 2026-11-23"):
+        Engine([plan(), plan()], RULES)
+
+
+def test_every_event_and_every_admission_has_a_number_of_its_own() -> None:
+    bench = Bench()
+    bench.is_desk_busy = True
+    before = bench.engine.seq
+    bench.command(Command.RESUME)
+    assert bench.engine.seq == before + 1
+    bench.price(TRIGGER)
+    before = bench.engine.seq
+    bench.engine.admit(bench.waiting[0], bench.now_ns)
+    assert bench.engine.seq == before + 1
+
+
+def test_no_more_positions_are_opened_than_allowed_over_all_symbols() -> None:
+    bench = Bench(symbols=("ABC", "DEF", "GHI"), rules=replace(RULES, max_open_positions=2))
+    for bench.symbol in ("ABC", "DEF", "GHI"):
+        bench.price(TRIGGER)
+    assert [intent.symbol for intent in bench.take()] == ["ABC", "DEF"]
+    assert "trigger_denied" in bench.said
+    bench.symbol = "ABC"
+    bench.fill(bench.hold_now())
+    bench.settle()
+    bench.symbol = "GHI"
+    bench.price(TRIGGER)
+    assert bench.state.entry is not None
+
+
+def test_intents_come_out_once() -> None:
+    bench = Bench()
+    event: Event = PriceTouched("ABC", bench.later(), TRIGGER)
+    first: list[Intent] = bench.engine.handle(event)
+    assert [type(intent) for intent in first] == [PlaceOrder]
+    assert bench.engine.handle(event) == []
+
+
+def test_the_same_events_and_admissions_give_the_same_intents_and_the_same_beliefs() -> None:
+    def day() -> tuple[list[object], str]:
+        bench = Bench()
+        bench.hold()
+        bench.bar(100_00, 101_00, 99_80, 100_50)
+        bench.settle()
+        bench.fill(bench.stop)
+        bench.settle()
+        return [bench.sent, bench.trades, bench.says], fingerprint(bench.engine)
+
+    assert day() == day()
+
+
+# --- admission --------------------------------------------------------------------------------------
+
+
+def test_what_is_admitted_counts_as_sent_then() -> None:
+    bench = Bench()
+    entry = bench.undercut()
+    assert entry.sent_ns == bench.now_ns
+    assert bench.state.newest_seq == entry.sent_seq
+
+
+def test_an_entry_is_asked_to_read_the_books_first_inside_the_lock() -> None:
+    bench = Bench()
+    bench.is_desk_busy = True
+    bench.price(TRIGGER)
+    (intent,) = bench.waiting
+    assert bench.engine.admit(intent, bench.now_ns) == ReadFirst()
+    bench.books()
+    assert bench.engine.admit(intent, bench.now_ns) == Send(intent)
+
+
+def test_a_placing_is_admitted_once() -> None:
+    bench = Bench()
+    entry = bench.undercut()
+    (intent,) = bench.take()
+    bench.accept(entry)
+    assert bench.engine.admit(intent, bench.now_ns) == Drop("the order is working")
+
+
+def test_an_unknown_order_is_not_sent() -> None:
+    bench = Bench()
+    bench.undercut()
+    (intent,) = bench.take()
+    assert isinstance(intent, PlaceOrder)
+    assert isinstance(bench.engine.admit(replace(intent, key="?"), bench.now_ns), Drop)
+
+
+def test_a_modify_that_was_overtaken_is_not_sent() -> None:
+    bench = Bench()
+    stop = bench.hold()
+    bench.is_desk_busy = True
+    bench.bar(100_00, 101_00, 99_80, 100_50)
+    (raising,) = bench.waiting
+    assert isinstance(raising, ModifyOrder)
+    assert isinstance(bench.engine.admit(replace(raising, request=99), bench.now_ns), Drop)
+    bench.fill(stop)
+    assert bench.engine.admit(raising, bench.now_ns) == Drop("the order is filled")
+
+
+def test_a_cancel_of_an_order_that_has_ended_is_not_sent() -> None:
+    bench = Bench()
+    entry = bench.rest()
+    bench.is_desk_busy = True
+    bench.command(Command.HALT)
+    (cancel,) = bench.waiting
+    assert isinstance(cancel, CancelOrder)
+    bench.fill(entry)
+    assert bench.engine.admit(cancel, bench.now_ns) == Drop("the order is filled")
+
+
+def test_protective_orders_go_first_where_the_rate_is_short() -> None:
+    symbols = tuple("ABCDEFGH")
+    bench = Bench(symbols=symbols, rules=replace(RULES, max_orders_per_s=4))
+    bench.is_desk_busy = True
+    for bench.symbol in symbols:
+        bench.price(TRIGGER)
+    bench.books()
+    verdicts = [bench.engine.admit(intent, bench.now_ns) for intent in bench.waiting]
+    assert [type(verdict) for verdict in verdicts] == [Send] * 3 + [Wait] * 5
+    assert verdicts[-1] == Wait(bench.now_ns + SECOND_NS)
+    bench.symbol = "A"
+    bench.waiting.clear()
+    bench.reach(bench.entry, _place(bench), "1")
+    bench.fill(bench.entry)
+    (stop,) = bench.waiting
+    assert stop.role is Role.STOP
+    assert isinstance(bench.engine.admit(stop, bench.now_ns), Send)
+
+
+def _place(bench: Bench) -> PlaceOrder:
+    entry = bench.entry
+    return PlaceOrder(bench.symbol, 0, entry.key, entry.role, entry.side, entry.price_type, entry.terms)
+
+
+def test_who_had_to_wait_is_not_counted_as_sent() -> None:
+    bench = Bench(symbols=("ABC", "XYZ"), rules=replace(RULES, max_orders_per_s=2))
+    for bench.symbol in ("ABC", "XYZ"):
+        bench.price(TRIGGER)
+    assert [intent.symbol for intent in bench.take()] == ["ABC"]
+    assert bench.entry.sent_ns is None
+    bench.wait(1)
+    bench.desk()
+    assert [intent.symbol for intent in bench.take()] == ["XYZ"]
+
+
+# --- is the question still open? --------------------------------------------------------------------
+
+
+def test_the_desk_need_not_wait_for_an_answer_once_evidence_has_settled_the_question() -> None:
+    bench = Bench()
+    engine = bench.engine
+    entry = bench.undercut()
+    (place,) = bench.take()
+    assert engine.is_open(place)
+    bench.reach(entry, place)
+    bench.fill(entry)
+    assert not engine.is_open(place)
+    bench.accept(bench.stop)
+    bench.take()
+    bench.bar(100_00, 101_00, 99_80, 100_50)
+    (raising,) = bench.take()
+    assert engine.is_open(raising)
+    bench.accept(bench.stop)
+    assert not engine.is_open(raising)
+    bench.command(Command.FLATTEN)
+    (cancel,) = bench.take()
+    assert engine.is_open(cancel)
+    bench.end(bench.stop)
+    assert not engine.is_open(cancel)
+    assert isinstance(cancel, CancelOrder)
+    assert not engine.is_open(replace(cancel, key="?"))
+
+
+# --- when to read the books -------------------------------------------------------------------------
+
+
+def test_the_books_are_read_at_the_start() -> None:
+    bench = Bench()
+    assert bench.engine.books_due_ns(bench.now_ns) == bench.now_ns
+
+
+def test_without_a_question_the_books_are_read_at_the_poll_or_not_at_all() -> None:
+    bench = Bench()
+    bench.books()
+    assert bench.engine.books_due_ns(bench.now_ns) == NEVER_NS
+    polling = Bench(rules=replace(RULES, idle_poll_ns=5 * SECOND_NS))
+    polling.books()
+    assert polling.engine.books_due_ns(polling.now_ns) == polling.engine.account.asked_ns + 5 * SECOND_NS
+
+
+def test_a_new_question_asks_for_the_books_now_and_then_every_second_until_it_is_answered() -> None:
+    bench = Bench()
+    bench.rest()
+    bench.stream(is_up=False)
+    assert bench.engine.books_due_ns(bench.now_ns) == bench.now_ns
+    bench.tell(BooksFailed(bench.later(), bench.engine.seq, "timeout"))
+    assert bench.engine.books_due_ns(bench.now_ns) == bench.now_ns + SECOND_NS
+    bench.wait(1)
+    bench.books()
+    assert bench.engine.books_due_ns(bench.now_ns) == NEVER_NS
+
+
+# --- the once-a-second mark -------------------------------------------------------------------------
+
+
+def test_open_positions_are_valued_once_a_second_and_at_once_after_a_trade() -> None:
+    bench = Bench(rules=replace(RULES, max_daily_loss=1000_00))
+    engine = bench.engine
+    assert engine.mark_due_ns() == NEVER_NS
+    bench.hold()
+    bench.tell(Marked(bench.later(), (("ABC", 100_00),)))
+    assert list(engine.held_symbols) == ["ABC"]
+    assert engine.mark_due_ns() == bench.now_ns + SECOND_NS
+    marked_ns = bench.now_ns
+    bench.fill(bench.stop)
+    bench.settle()
+    assert engine.mark_due_ns() == marked_ns
+    bench.tell(Marked(bench.later(), ()))
+    assert engine.mark_due_ns() == NEVER_NS
+    assert list(engine.held_symbols) == []
+
+
+def test_without_a_limit_nothing_is_marked_and_a_latched_loss_needs_no_more_marks() -> None:
+    bench = Bench()
+    bench.hold()
+    assert bench.engine.mark_due_ns() == NEVER_NS
+    limited = Bench(rules=replace(RULES, max_daily_loss=5_00))
+    limited.hold()
+    limited.tell(Marked(limited.later(), (("ABC", 90_00),)))
+    assert limited.engine.account.is_loss_latched
+    assert limited.engine.mark_due_ns() == NEVER_NS
+
+
+def test_the_daily_loss_adds_what_is_realised_to_what_is_open_over_all_symbols() -> None:
+    bench = Bench(symbols=("ABC", "XYZ"), rules=replace(RULES, max_daily_loss=15_00))
+    bench.hold()
+    bench.fill(bench.stop)
+    bench.settle()
+    assert bench.engine.account.realised == -10_00
+    bench.symbol = "XYZ"
+    bench.hold()
+    bench.tell(Marked(bench.later(), (("XYZ", 99_51),)))
+    assert bench.engine.account.refuses_new_risk() is None
+    bench.tell(Marked(bench.later(), (("XYZ", 99_50),)))
+    assert bench.engine.account.refuses_new_risk() == "the daily loss limit has been reached"
+    assert bench.took()[-1] == "cancel stop"
+
+
+# --- commands ---------------------------------------------------------------------------------------
+
+
+def test_a_halt_of_one_symbol_leaves_the_others_trading_and_is_lifted_by_its_name() -> None:
+    bench = Bench(symbols=("ABC", "XYZ"))
+    bench.command(Command.HALT, "ABC")
+    for bench.symbol in ("ABC", "XYZ"):
+        bench.price(TRIGGER)
+    assert [intent.symbol for intent in bench.take()] == ["XYZ"]
+    bench.command(Command.RESUME)
+    bench.symbol = "ABC"
+    bench.price(TRIGGER)
+    assert bench.took() == []
+    bench.command(Command.RESUME, "ABC")
+    bench.price(TRIGGER)
+    assert bench.took() == ["place entry"]
+
+
+def test_a_halt_of_the_account_is_lifted_by_a_resume_of_the_account_only() -> None:
+    bench = Bench()
+    bench.command(Command.HALT)
+    bench.command(Command.RESUME, "ABC")
+    bench.price(TRIGGER)
+    assert bench.took() == []
+    bench.command(Command.RESUME)
+    bench.price(TRIGGER)
+    assert bench.took() == ["place entry"]
+
+
+@pytest.mark.parametrize("command", [Command.FLATTEN, Command.KILL])
+def test_one_symbol_may_be_flattened_alone(command: Command) -> None:
+    bench = Bench(symbols=("ABC", "XYZ"))
+    for bench.symbol in ("ABC", "XYZ"):
+        bench.hold()
+    bench.take()
+    bench.command(command, "XYZ")
+    assert [(intent.symbol, intent.role) for intent in bench.take()] == [("XYZ", Role.STOP)]
+    assert not bench.engine.account.is_halted
+
+
+def test_a_command_for_a_symbol_that_is_not_traded_changes_nothing() -> None:
+    bench = Bench()
+    bench.hold()
+    for command in Command:
+        if command is not Command.STOP:
+            bench.command(command, "NIFTY")
+    assert bench.took() == []
+    assert bench.engine.account.refuses_new_risk() is None
+
+
+def test_a_person_ends_a_freezing() -> None:
+    bench = Bench()
+    entry = bench.undercut()
+    bench.reach(entry, bench.open[0])
+    bench.frame("1")
+    bench.refuse(entry)
+    assert bench.frozen() is not None
+    bench.settle()
+    bench.command(Command.RESUME, "ABC")
+    assert bench.frozen() is None
+
+
+def test_a_stop_waits_for_every_question_and_leaves_the_protective_stops() -> None:
+    bench = Bench()
+    bench.fill(bench.rest())
+    bench.command(Command.STOP)
+    assert not bench.is_quiet()
+    bench.settle()
+    assert bench.is_quiet()
+    assert where(bench.stop) is OrderState.WORKING
+    bench.bar(100_00, 101_00, 99_80, 100_50)
+    assert not bench.is_quiet()
+    bench.settle()
+    assert bench.is_quiet()
+
+
+# --- the account's surroundings ---------------------------------------------------------------------
+
+
+def test_a_clock_that_is_off_is_alarmed_once_and_ends_new_risk_until_it_is_right() -> None:
+    bench = Bench()
+    for _ in range(3):
+        bench.tell(ClockSkewed(bench.later(), -3 * SECOND_NS))
+    assert bench.said == ["clock_skew"]
+    assert "-3.0 s" in bench.says[0].text
+    bench.price(TRIGGER)
+    assert bench.took() == []
+    bench.tell(ClockSkewed(bench.later(), 2 * SECOND_NS))
+    bench.price(TRIGGER)
+    assert bench.took() == ["place entry"]
+
+
+def test_a_change_of_mode_ends_new_risk_for_the_day() -> None:
+    bench = Bench()
+    for mode in (Mode.LIVE, Mode.ANALYZE, Mode.LIVE):
+        bench.tell(ModeSeen(bench.later(), mode))
+    bench.price(TRIGGER)
+    assert bench.took() == []
+    assert bench.says[0].severity is Severity.ALARM
+
+
+def test_when_the_stream_comes_or_goes_the_books_are_read() -> None:
+    bench = Bench()
+    bench.rest()
+    for is_up in (False, True):
+        bench.stream(is_up=is_up)
+        assert bench.read_while_due() == 1
+
+
+# --- a contradiction in one symbol ------------------------------------------------------------------
+
+
+class Faulty:
+    """Invariants that fail for one symbol as often as told."""
+
+    def __init__(self, symbol: str = "ABC") -> None:
+        self.symbol = symbol
+        self.failures = 0
+
+    def __call__(self, state: SymbolState) -> None:
+        check(state)
+        if self.failures and state.symbol == self.symbol:
+            self.failures -= 1
+            raise InvariantBroken(f"{self.symbol}: made to fail")
+
+
+@pytest.mark.parametrize("failures", [1, 2])
+def test_what_a_contradiction_asked_for_is_taken_back_and_protection_goes_on(failures: int) -> None:
+    faulty = Faulty()
+    bench = Bench(check=faulty)
+    entry = bench.rest()
+    faulty.failures = failures
+    bench.fill(entry)
+    assert "made to fail" in (bench.frozen() or "")
+    bench.wait(1)
+    assert bench.took() == ["place stop"]
+    assert bench.stop.terms.quantity == 10
+
+
+def test_a_modify_and_a_cancel_that_were_taken_back_leave_the_order_as_it_was() -> None:
+    faulty = Faulty()
+    bench = Bench(check=faulty)
+    stop = bench.hold()
+    faulty.failures = 2
+    bench.bar(100_00, 101_00, 99_80, 100_50)
+    assert (where(stop), stop.pending) == (OrderState.WORKING, None)
+    bench.wait(2)
+    bench.settle()
+    bench.take()
+    faulty.failures = 2
+    bench.command(Command.FLATTEN)
+    assert where(stop) is OrderState.WORKING
+    assert bench.took() == []
+    bench.wait(2)
+    assert bench.took() == ["cancel stop"]
+
+
+def test_a_contradiction_in_one_symbol_leaves_the_others_their_evidence() -> None:
+    faulty = Faulty()
+    bench = Bench(symbols=("ABC", "XYZ"), check=faulty)
+    bench.symbol = "ABC"
+    bench.rest()
+    bench.symbol = "XYZ"
+    bench.fill(bench.rest(), tells=False)
+    faulty.failures = 2
+    bench.symbol = "ABC"
+    bench.end(bench.entry, tells=False)
+    bench.books()
+    assert bench.frozen() is not None
+    bench.symbol = "XYZ"
+    assert bench.frozen() is None
+    assert bench.state.held == 10
+    assert bench.stop.terms.trigger == INITIAL
+
+
+def test_a_contradiction_is_looked_at_again_a_second_later_and_not_without_pause() -> None:
+    faulty = Faulty()
+    bench = Bench(check=faulty)
+    bench.rest()
+    faulty.failures = 10**6
+    bench.price(ENTRY)
+    bench.command(Command.HALT)
+    for _ in range(5):
+        assert bench.engine.guard("ABC").due_ns == bench.now_ns + SECOND_NS
+        bench.wait(1)
+
+
+def test_more_fills_than_were_asked_for_freeze_the_symbol_and_the_other_evidence_still_counts() -> None:
+    bench = Bench()
+    entry = bench.rest()
+    row = bench.ledger.orders["1"]
+    bench.frame_of(replace(row, filled=11, average=ENTRY))
+    assert "11 filled of 10" in (bench.frozen() or "")
+    assert entry.filled == 0
+    bench.fill(entry, 10)
+    assert bench.took()[-1] == "place stop"
+
+
+def test_a_stranger_in_a_symbol_of_nobodys_is_nobodys_business() -> None:
+    bench = Bench()
+    bench.symbol = "NIFTY"
+    order_id = bench.stranger(Side.BUY, 75, tells=False)
+    bench.symbol = "ABC"
+    bench.frame(order_id)
+    bench.books()
+    assert bench.took() == []
+    assert bench.says == []

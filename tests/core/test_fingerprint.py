@@ -1,0 +1,86 @@
+"""Equal digests mean equal beliefs."""
+
+from collections.abc import Callable
+
+import pytest
+
+from olaf_async.core.engine import Engine
+from olaf_async.core.fingerprint import fingerprint
+from olaf_async.core.state import SymbolState
+from olaf_async.domain.events import Command, Mode
+from olaf_async.domain.order import Order
+from tests.core.bench import INITIAL, Bench
+
+
+def day() -> Bench:
+    bench = Bench(symbols=("ABC", "XYZ"))
+    bench.hold()
+    bench.bar(100_00, 101_00, 99_80, 100_50)
+    bench.settle()
+    return bench
+
+
+def test_the_same_calls_lead_to_the_same_digest() -> None:
+    digest = fingerprint(day().engine)
+    assert digest == fingerprint(day().engine)
+    assert len(digest) == 32
+    assert int(digest, 16)
+
+
+def test_each_step_changes_the_digest() -> None:
+    bench, seen = Bench(), set()
+    for story in (bench.undercut, bench.settle, lambda: bench.command(Command.HALT), bench.settle):
+        story()
+        seen.add(fingerprint(bench.engine))
+    assert len(seen) == 4
+
+
+ACCOUNT: list[Callable[[Engine], object]] = [
+    lambda engine: setattr(engine.account, "is_halted", True),
+    lambda engine: setattr(engine.account, "is_order_queued", True),
+    lambda engine: setattr(engine.account, "mode", Mode.LIVE),
+    lambda engine: setattr(engine.account, "realised", 1),
+    lambda engine: engine.account.sends.append(1),
+    lambda engine: engine.account.seen_ids.update(X=1),
+]
+
+
+@pytest.mark.parametrize("change", ACCOUNT)
+def test_every_fact_of_the_account_is_in_the_digest(change: Callable[[Engine], object]) -> None:
+    engine = day().engine
+    before = fingerprint(engine)
+    change(engine)
+    assert fingerprint(engine) != before
+
+
+ORDERS = {"entry", "stop", "exit", "phantoms", "retired"}
+GIVEN = {"setup", "session", "strategy", "account"}
+
+
+@pytest.mark.parametrize("name", sorted(set(SymbolState.__dataclass_fields__) - GIVEN))
+def test_every_fact_of_a_symbol_is_in_the_digest(name: str) -> None:
+    engine = day().engine
+    before = fingerprint(engine)
+    state, order = engine.traders["XYZ"].state, engine.traders["ABC"].state.stop
+    something = [order] if name in ("phantoms", "retired") else order
+    setattr(state, name, something if name in ORDERS else "something else")
+    assert fingerprint(engine) != before
+
+
+@pytest.mark.parametrize("name", list(Order.__dataclass_fields__))
+def test_every_fact_of_an_order_is_in_the_digest(name: str) -> None:
+    engine = day().engine
+    before = fingerprint(engine)
+    stop = engine.traders["ABC"].state.stop
+    assert stop is not None
+    setattr(stop, name, "something else")
+    assert fingerprint(engine) != before
+
+
+def test_the_digest_tells_symbols_apart() -> None:
+    one, other = Bench(symbols=("ABC", "XYZ")), Bench(symbols=("ABC", "XYZ"))
+    for bench, symbol in ((one, "ABC"), (other, "XYZ")):
+        bench.symbol = symbol
+        bench.hold()
+        assert bench.stop.terms.trigger == INITIAL
+    assert fingerprint(one.engine) != fingerprint(other.engine)

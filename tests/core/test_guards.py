@@ -1,0 +1,254 @@
+"""Each guard is a claim; here each is made false alone, and denies."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import pytest
+
+from olaf_async.core import guards
+from olaf_async.core.guards import ENTRY_GUARDS, STANDARD, EntryGuard, Guards
+from olaf_async.core.rules import SECOND_NS
+from olaf_async.core.state import SymbolState
+from olaf_async.domain.events import OrderAnswered, Outcome, Verb
+from olaf_async.domain.order import ENDS, Order, OrderState, PriceType, Role, Side, Terms
+from olaf_async.domain.trade import ExitReason
+from tests.core.bench import ENTRY, EXIT_NS, TRIGGER, Bench
+
+
+def order(role: Role = Role.STOP) -> Order:
+    return Order(f"ABC/9-{role.value}", "ABC", role, Side.SELL, PriceType.SL, Terms(10, 98_00, 99_00))
+
+
+def ready() -> Bench:
+    """Everything is as an entry needs it."""
+    bench = Bench()
+    bench.price(TRIGGER)
+    bench.state.entry = None
+    assert STANDARD.denies_entry(bench.state, bench.now_ns) is None
+    return bench
+
+
+def has_entry(state: SymbolState) -> None:
+    state.entry = order(Role.ENTRY)
+
+
+def has_shares(state: SymbolState) -> None:
+    state.position.enter(1, ENTRY, 1)
+
+
+def has_unseen_shares(state: SymbolState) -> None:
+    state.provisional = 1
+
+
+def has_unreported_trade(state: SymbolState) -> None:
+    closed = order()
+    closed.is_value_exact = False
+    state.retired.append(closed)
+    state.position.enter(1, ENTRY, 1)
+    state.position.leave(1, ENTRY, 2)
+
+
+def has_stop(state: SymbolState) -> None:
+    state.stop = order()
+
+
+def has_exit(state: SymbolState) -> None:
+    state.exit = order(Role.EXIT)
+
+
+def has_phantom(state: SymbolState) -> None:
+    state.phantoms.append(order())
+
+
+def is_used_up(state: SymbolState) -> None:
+    state.attempts = state.rules.max_attempts
+
+
+def is_leaving(state: SymbolState) -> None:
+    state.leaving = ExitReason.OPERATOR
+
+
+def is_silent(state: SymbolState) -> None:
+    state.last_ns -= state.rules.stale_feed_ns
+
+
+def is_past_the_level(state: SymbolState) -> None:
+    state.last = ENTRY
+
+
+def has_no_price(state: SymbolState) -> None:
+    state.last = None
+
+
+def is_frozen(state: SymbolState) -> None:
+    state.frozen = "because"
+
+
+def is_done(state: SymbolState) -> None:
+    state.is_done = True
+
+
+def is_halted(state: SymbolState) -> None:
+    state.account.is_halted = True
+
+
+BROKEN: list[tuple[str, Callable[[SymbolState], None]]] = [
+    ("has_no_entry_outstanding", has_entry),
+    ("is_flat_by_belief", has_shares),
+    ("is_flat_by_belief", has_unseen_shares),
+    ("is_flat_by_belief", has_unreported_trade),
+    ("has_no_closing_order", has_stop),
+    ("has_no_closing_order", has_exit),
+    ("has_nothing_undecided", has_phantom),
+    ("has_attempts_left", is_used_up),
+    ("is_before_the_exit", is_leaving),
+    ("is_feed_fresh", is_silent),
+    ("is_level_ahead", is_past_the_level),
+    ("is_level_ahead", has_no_price),
+    ("is_not_frozen", is_frozen),
+    ("is_not_frozen", is_done),
+    ("does_account_allow", is_halted),
+]
+
+
+@pytest.mark.parametrize(("name", "breaks"), BROKEN, ids=[f"{n}-{b.__name__}" for n, b in BROKEN])
+def test_each_entry_guard_denies_alone(name: str, breaks: Callable[[SymbolState], None]) -> None:
+    bench = ready()
+    breaks(bench.state)
+    assert STANDARD.denies_entry(bench.state, bench.now_ns) == name
+    others: Mapping[str, EntryGuard] = {key: holds for key, holds in ENTRY_GUARDS.items() if key != name}
+    assert replace(STANDARD, entry=others).denies_entry(bench.state, bench.now_ns) is None
+
+
+def test_every_entry_guard_is_shown_to_deny() -> None:
+    assert {name for name, _ in BROKEN} == set(ENTRY_GUARDS)
+
+
+@pytest.mark.parametrize(("at_ns", "holds"), [(EXIT_NS - 1, True), (EXIT_NS, False), (0, False)])
+def test_an_entry_needs_the_time_between_first_action_and_exit(at_ns: int, holds: bool) -> None:
+    assert guards.is_before_the_exit(ready().state, at_ns) is holds
+
+
+def test_a_print_that_ends_a_silence_is_fresh() -> None:
+    bench = Bench()
+    bench.price(TRIGGER + 5)
+    bench.wait(600)
+    bench.price(TRIGGER)
+    assert bench.took() == ["place entry"]
+
+
+# --- the other claims -------------------------------------------------------------------------------
+
+
+def test_books_allow_an_entry_only_if_newer_than_all_we_know_and_flat() -> None:
+    state = ready().state
+    state.books_seq, state.newest_seq, state.account_net = 5, 5, 0
+    assert guards.are_books_fresh_and_flat(state)
+    state.account_net = 1
+    assert not guards.are_books_fresh_and_flat(state)
+    state.account_net, state.books_seq = 0, 4
+    assert not guards.are_books_fresh_and_flat(state)
+
+
+def test_a_stop_is_placed_only_where_there_is_none_not_even_in_flight() -> None:
+    state = ready().state
+    assert guards.may_place_stop(state)
+    has_stop(state)
+    assert not guards.may_place_stop(state)
+
+
+@pytest.mark.parametrize("breaks", [has_entry, has_stop, has_exit])
+def test_an_exit_is_placed_only_where_nothing_else_may_trade(breaks: Callable[[SymbolState], None]) -> None:
+    state = ready().state
+    assert guards.may_place_exit(state)
+    breaks(state)
+    assert not guards.may_place_exit(state)
+
+
+@pytest.mark.parametrize("where", OrderState)
+def test_an_order_is_forgotten_only_once_it_has_ended(where: OrderState) -> None:
+    kept = order()
+    kept.state = where
+    assert guards.may_forget(kept) is (where in ENDS)
+
+
+@pytest.mark.parametrize(("wished", "may"), [(101, True), (100, False), (99, False)])
+def test_a_stop_may_only_rise(wished: int, may: bool) -> None:
+    assert guards.may_raise(100, wished) is may
+
+
+@pytest.mark.parametrize(("asked_seq", "is_current"), [(6, True), (5, True), (4, False)])
+def test_a_read_asked_for_before_the_newest_order_event_is_not_current(
+    asked_seq: int, is_current: bool
+) -> None:
+    state = ready().state
+    state.newest_seq = 5
+    assert guards.is_read_current(state, asked_seq) is is_current
+
+
+def test_only_the_order_in_its_slot_is_still_wanted() -> None:
+    state = ready().state
+    has_stop(state)
+    assert state.stop is not None
+    assert guards.is_still_wanted(state, state.stop)
+    assert not guards.is_still_wanted(state, order())
+
+
+def test_a_closing_order_may_close_what_is_held_and_a_buy_back_what_is_confirmed_short() -> None:
+    state = ready().state
+    state.position.enter(10, 10 * ENTRY, 1)
+    assert guards.shares_to_close(state, Side.SELL) == 10
+    assert guards.shares_to_close(state, Side.BUY) == 0
+    state.position.leave(14, 14 * ENTRY, 2)
+    state.account_net = -3
+    assert guards.shares_to_close(state, Side.BUY) == 0
+    state.oversold_reads = 2
+    assert guards.shares_to_close(state, Side.BUY) == 3
+
+
+def answer(key: str, request: int) -> OrderAnswered:
+    return OrderAnswered("ABC", 1, request, key, Verb.MODIFY, Outcome.ACCEPTED)
+
+
+def test_an_answer_speaks_of_the_order_it_was_asked_about() -> None:
+    state = ready().state
+    has_stop(state)
+    assert state.stop is not None
+    assert guards.order_asked_about(state, answer(state.stop.key, 1)) is state.stop
+    assert guards.order_asked_about(state, answer("another", 1)) is None
+
+
+def test_a_modifys_answer_speaks_of_the_newest_modify_only() -> None:
+    asked = order()
+    asked.modify_request = 7
+    assert guards.is_answer_for(asked, answer(asked.key, 7))
+    assert not guards.is_answer_for(asked, answer(asked.key, 6))
+
+
+@pytest.mark.parametrize("where", OrderState)
+def test_an_order_is_modified_only_while_it_works_and_no_modify_is_open(where: OrderState) -> None:
+    wished = order()
+    wished.state = where
+    assert guards.is_modify_free(wished) is (where is OrderState.WORKING)
+    wished.pending = wished.terms
+    assert not guards.is_modify_free(wished)
+
+
+def test_the_standard_table_is_what_an_engine_is_built_with_and_cannot_be_changed() -> None:
+    assert Guards() == STANDARD
+    with pytest.raises(TypeError):
+        ENTRY_GUARDS["another"] = guards.is_not_frozen  # type: ignore[index]
+
+
+@pytest.mark.parametrize("name", [name for name in Guards.__dataclass_fields__ if name != "entry"])
+def test_every_claim_of_the_table_can_be_replaced_by_one_that_always_holds(name: str) -> None:
+    change = {name: lambda *_: True}
+    assert replace(STANDARD, **change) != STANDARD  # type: ignore[arg-type]
+
+
+def test_a_feed_is_fresh_until_the_limit_is_reached() -> None:
+    bench = ready()
+    limit_ns = bench.state.rules.stale_feed_ns
+    assert limit_ns == 30 * SECOND_NS
+    assert guards.is_feed_fresh(bench.state, bench.state.last_ns + limit_ns - 1)
+    assert not guards.is_feed_fresh(bench.state, bench.state.last_ns + limit_ns)
