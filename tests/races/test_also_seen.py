@@ -78,7 +78,8 @@ def test_twin_that_believes_any_snapshot_takes_the_stop_of_a_held_position_away(
     story = a_snapshot_from_before_the_fill_arrives_after_it
     world = play(story, rules=POLLING, timeout_s=60, guards=AGELESS)
     assert world.position() == SHARES
-    assert world.working(Side.SELL) == []
+    assert world.orders(Side.SELL)[0].status == "cancelled"
+    assert "frozen" in world.alarms.codes
 
 
 @pytest.mark.parametrize("is_age_the_wall_left", [True, False], ids=["its age", "the other two"])

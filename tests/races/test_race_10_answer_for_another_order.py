@@ -13,26 +13,24 @@ from olaf_async.domain.events import OrderAnswered, Verb
 from olaf_async.domain.order import Order, Role, Side
 from olaf_async.errors import BrokerUndecided
 
-from .world import ENTRY, OPEN_NS, RISK, SHARES, UNDERCUT, Mood, World, plan_of, play
+from .world import ENTRY, OPEN_NS, RISK, SHARES, UNDERCUT, Gate, Mood, World, plan_of, play
 
 # --- an answer for the order before -------------------------------------------------------------
 
 
 async def the_first_entry_is_answered_while_the_second_is_in_flight(world: World) -> None:
     first = world.broker.keep_answer(Verb.PLACE, Role.ENTRY)
-    second = world.broker.keep_answer(Verb.PLACE, Role.ENTRY)
+    second = Gate()
+    world.broker.meets(Verb.PLACE, Mood(there=second, back=Gate()), Role.ENTRY)
     await world.prints(UNDERCUT, ENTRY - 1_00, pause_s=10)
     await world.prints(ENTRY - 1_00, pause_s=15)
     await world.prints(ENTRY - 1_00, pause_s=8)
     assert world.working(Side.BUY) == [], "the first one was stale, and is proved to have been cancelled"
-    world.broker.hold_frames()
     await world.prints(UNDERCUT, ENTRY - 1_00, pause_s=0.2)
     first.open()
-    await world.wait(0.2)
-    world.broker.release_frames()
-    await world.wait(0.2)
+    await world.prints(ENTRY - 1_00, pause_s=5)
     second.open()
-    await world.prints(ENTRY, pause_s=2)
+    await world.prints(ENTRY - 1_00, ENTRY, pause_s=1)
 
 
 STALE_AFTER_30_S = {"order_timeout_ns": 30 * SECOND_NS}
