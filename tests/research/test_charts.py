@@ -189,8 +189,8 @@ def test_everything_drawn_lies_within_the_picture() -> None:
 def test_the_clock_on_the_wall_is_the_one_of_the_zone() -> None:
     assert points(drawn(zone=INDIA), "entry") == [("09:47:30", 147.40)]
     assert points(drawn(zone=UTC), "entry") == [("04:17:30", 147.40)]
-    assert "IST" in words(drawn(zone=INDIA))
-    assert "UTC" in words(drawn(zone=UTC))
+    for zone in (INDIA, UTC):
+        assert datetime.combine(PAPER_DAY, time(), zone).tzname() in words(drawn(zone=zone))
     opening = datetime.combine(PAPER_DAY, time(9, 15), INDIA).astimezone(UTC)
     assert trace(drawn(zone=UTC), "price")["x"][0] == f"{opening:%Y-%m-%dT%H}:47:30.000"
 
