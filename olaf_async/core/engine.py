@@ -370,10 +370,9 @@ class Engine:
             quantity -= state.keep
         if quantity <= 0:
             return Drop("nothing is held any more")
-        if quantity != order.terms.quantity:
-            order.terms = replace(order.terms, quantity=quantity)
-            return Send(replace(intent, terms=order.terms))
-        return Send(intent)
+        # Who was told to wait asks again with the terms of the first time.
+        order.terms = replace(order.terms, quantity=quantity)
+        return Send(replace(intent, terms=order.terms))
 
     def _admit_modify(self, state: SymbolState, order: Order, intent: ModifyOrder) -> Verdict:
         """A change that would sell more than is held by now is not sent; another will be asked for."""
