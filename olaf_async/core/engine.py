@@ -164,6 +164,8 @@ class Engine:
                 self._tell(trader, event.at_ns, lambda: trader.quote_read(event))
             case OrderAnswered():
                 self._tell(trader, event.at_ns, lambda: trader.answered(event))
+            case _:
+                assert_never(event)
 
     def _framed(self, row: OrderRow, at_ns: int) -> None:
         self.account.see(row.order_id)
@@ -273,6 +275,8 @@ class Engine:
                 order.apply(Signal.MODIFY_REFUSED)
             case CancelOrder():
                 order.apply(Signal.CANCEL_FAILED)
+            case _:
+                assert_never(intent)
 
     # --- books ------------------------------------------------------------------------------------
 
@@ -394,6 +398,8 @@ class Engine:
                 return order.state is OrderState.MODIFYING and order.modify_request == intent.request
             case CancelOrder():
                 return order.state is OrderState.CANCELLING
+            case _:
+                assert_never(intent)
 
     def mark_due_ns(self) -> int:
         """When the open positions are next to be valued: at once after a trade, else once a second."""
