@@ -41,7 +41,7 @@ from olaf_async.domain.events import (
     TimerDue,
 )
 from olaf_async.domain.intents import CancelOrder, Intent, ModifyOrder, OrderIntent, PlaceOrder, Severity
-from olaf_async.domain.order import ENDS, Order, OrderState, Role, Signal
+from olaf_async.domain.order import Order, OrderState, Role, Signal
 from olaf_async.domain.session import Session
 from olaf_async.domain.setup import Setup
 from olaf_async.domain.trade import ExitReason
@@ -265,8 +265,7 @@ class Engine:
 
     def _unask(self, intent: OrderIntent) -> None:
         order = evidence.find_by_key(self.traders[intent.symbol].state, intent.key)
-        if order is None or order.state in ENDS:
-            return
+        assert order is not None, "it was asked for in this very step"
         match intent:
             case PlaceOrder():
                 order.apply(Signal.REFUSED)
