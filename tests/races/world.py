@@ -33,6 +33,7 @@ from olaf_async.domain.setup import Setup
 from olaf_async.ports.broker import AccountNews, Books
 from olaf_async.ports.clock import Clock
 from olaf_async.ports.feed import Tick
+from olaf_async.ports.journal import Journal
 from olaf_async.shell.desk import Lock
 from olaf_async.shell.supervisor import Outcome, Ports, Supervisor
 from olaf_async.sim.loop import SimLoop, run
@@ -220,12 +221,14 @@ def plan_of(
     *,
     entry: Paise = ENTRY,
     trigger: Paise = 995_00,
+    open_ns: int = OPEN_NS,
     exit_ns: int = EXIT_NS,
+    close_ns: int = CLOSE_NS,
     bar_s: int = 60,
     **rules: object,
 ) -> Plan:
     """A long setup: entry at 1000.00, undercut at 995.00, first stop 10.00 below; bars of a minute."""
-    session = Session(DAY, OPEN_NS, OPEN_NS, exit_ns, CLOSE_NS)
+    session = Session(DAY, open_ns, open_ns, exit_ns, close_ns)
     setup = Setup(symbol, DAY, entry, trigger, 5, 2 * RISK, quantity=SHARES)
     strategy = EightyTwentyRules(
         trigger_window_ns=6 * 3600 * SECOND_NS,
@@ -244,16 +247,17 @@ class World:
     def __init__(
         self,
         plans: Iterable[Plan],
-        rules: Rules,
+        rules: Mapping[str, object],
+        clock: Clock,
         *,
-        guards: Guards,
-        check: Check,
-        new_lock: Callable[[], Lock],
-        timeout_s: float,
+        guards: Guards = STANDARD,
+        check: Check = check_invariants,
+        new_lock: Callable[[], Lock] = asyncio.Lock,
+        timeout_s: float = 5,
+        journal: Journal | None = None,
+        wall_skew_ns: Callable[[], int] | None = None,
     ) -> None:
-        loop = asyncio.get_running_loop()
-        assert isinstance(loop, SimLoop)
-        self.clock = LoopClock(loop)
+        self.clock = clock
         by_symbol = {plan.setup.symbol: plan for plan in plans}
         ticks = {symbol: plan.setup.tick_size for symbol, plan in by_symbol.items()}
         self.next_fills: list[int] = []
@@ -265,8 +269,16 @@ class World:
         self.journal = MemoryJournal()
         self.supervisor = Supervisor(
             by_symbol,
-            rules,
-            Ports(self.broker, self.feed, self.clock, self.journal, self.alarms, self._paper.on_tick),
+            replace(Rules(stop_limit_pct=Fraction(2)), **rules),  # type: ignore[arg-type] # as in plan_of
+            Ports(
+                self.broker,
+                self.feed,
+                self.clock,
+                journal or self.journal,
+                self.alarms,
+                self._paper.on_tick,
+                wall_skew_ns,
+            ),
             timeout_ns=round(timeout_s * SECOND_NS),
             guards=guards,
             check=check,
@@ -397,38 +409,32 @@ class Walls(TypedDict, total=False):
 Story: TypeAlias = Callable[[World], Coroutine[object, object, None]]
 
 
-def play(
-    story: Story,
-    *plans: Plan,
-    rules: Mapping[str, object] | None = None,
-    guards: Guards = STANDARD,
-    check: Check = check_invariants,
-    new_lock: Callable[[], Lock] = asyncio.Lock,
-    timeout_s: float = 5,
-) -> World:
-    """Let a story happen to an engine that runs; give back the world as it was at the story's end."""
-    chosen = replace(Rules(stop_limit_pct=Fraction(2)), **(rules or {}))  # type: ignore[arg-type] # as plan_of
+def play(story: Story, *plans: Plan, rules: Mapping[str, object] | None = None, **engine: object) -> World:
+    """Let a story happen to an engine that runs; give back the world as it was at the story's end.
+
+    ``engine`` is whatever else `World` takes.
+    """
 
     async def day() -> World:
-        world = World(
-            plans or [plan_of()],
-            chosen,
-            guards=guards,
-            check=check,
-            new_lock=new_lock,
-            timeout_s=timeout_s,
-        )
-        running = asyncio.get_running_loop().create_task(world.supervisor.run(), name="engine")
-        await world.wait(1)
-        await story(world)
-        if running.done():
-            world.outcome = running.result()
-        running.cancel()
-        with suppress(asyncio.CancelledError):
-            await running
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, SimLoop)
+        world = World(plans or [plan_of()], rules or {}, LoopClock(loop), **engine)  # type: ignore[arg-type]
+        await live(world, story)
         return world
 
     return run(day(), start_ns=OPEN_NS)
+
+
+async def live(world: World, story: Story, warm_up_s: float = 1) -> None:
+    """Run the world's engine for as long as the story lasts; keep its outcome if it came to its end."""
+    running = asyncio.get_running_loop().create_task(world.supervisor.run(), name="engine")
+    await world.wait(warm_up_s)
+    await story(world)
+    if running.done():
+        world.outcome = running.result()
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
 
 
 # --- taking protections out -----------------------------------------------------------------------
