@@ -420,8 +420,9 @@ class Engine:
 
     @property
     def held_symbols(self) -> tuple[str, ...]:
-        """Symbols with an open position; for the once-a-second mark."""
-        return tuple(name for name, trader in self.traders.items() if trader.state.held)
+        """Symbols whose position is open, or closed and not reported yet; for the once-a-second mark."""
+        states = (trader.state for trader in self.traders.values())
+        return tuple(state.symbol for state in states if state.held or state.position.entered)
 
 
 def _by_symbol(

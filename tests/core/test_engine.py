@@ -173,6 +173,42 @@ def test_who_had_to_wait_is_not_counted_as_sent() -> None:
     assert [intent.symbol for intent in bench.take()] == ["XYZ"]
 
 
+def test_an_entry_is_dropped_where_the_books_show_the_share_held() -> None:
+    bench = Bench()
+    bench.stranger(Side.BUY, 5, tells=False)
+    bench.price(TRIGGER)
+    assert bench.took() == []
+    assert bench.dropped == ["the account already holds the share"]
+
+
+def test_a_closing_order_that_had_to_wait_leaves_with_what_is_held_by_then() -> None:
+    bench = Bench(rules=replace(RULES, max_orders_per_s=2))
+    entry = bench.rest()
+    bench.wait(5)
+    bench.is_desk_busy = True
+    bench.fill(entry)
+    (placing,) = bench.waiting
+    bench.stranger(Side.SELL, 4)
+    bench.engine.account.sends.extend([bench.now_ns, bench.now_ns])
+    assert isinstance(bench.engine.admit(placing, bench.now_ns), Wait)
+    bench.wait(1)
+    verdict = bench.engine.admit(placing, bench.now_ns)
+    assert isinstance(verdict, Send)
+    assert isinstance(verdict.intent, PlaceOrder)
+    assert (verdict.intent.terms.quantity, bench.stop.terms.quantity) == (6, 6)
+
+
+def test_a_stop_whose_shares_are_gone_is_not_sent() -> None:
+    bench = Bench()
+    entry = bench.rest()
+    bench.is_desk_busy = True
+    bench.fill(entry)
+    bench.stranger(Side.SELL, 10)
+    bench.desk()
+    assert bench.took() == []
+    assert bench.dropped == ["nothing is held any more"]
+
+
 # --- is the question still open? --------------------------------------------------------------------
 
 
@@ -274,6 +310,31 @@ def test_the_daily_loss_adds_what_is_realised_to_what_is_open_over_all_symbols()
     bench.tell(Marked(bench.later(), (("XYZ", 99_50),)))
     assert bench.engine.account.refuses_new_risk() == "the daily loss limit has been reached"
     assert bench.took()[-1] == "cancel stop"
+
+
+def test_a_loss_counts_from_the_fill_on_and_not_only_once_the_tradebook_has_told_its_worth() -> None:
+    bench = Bench(rules=replace(RULES, max_daily_loss=10_00))
+    stop = bench.hold()
+    bench.tell(Marked(bench.later(), (("ABC", ENTRY),)))
+    bench.fill(stop, price=INITIAL)
+    assert bench.engine.account.realised == 0
+    assert list(bench.engine.held_symbols) == ["ABC"]
+    assert bench.engine.mark_due_ns() <= bench.now_ns + SECOND_NS
+    bench.tell(Marked(bench.later(), (("ABC", INITIAL),)))
+    assert bench.engine.account.is_loss_latched
+    bench.settle()
+    assert bench.engine.account.realised == -10_00
+    assert list(bench.engine.held_symbols) == []
+
+
+def test_a_loss_counts_while_the_rest_of_its_entry_is_still_being_taken_back() -> None:
+    bench = Bench(rules=replace(RULES, max_daily_loss=4_00))
+    bench.fill(bench.rest(), 4)
+    bench.accept(bench.stop)
+    bench.fill(bench.stop)
+    assert (bench.state.held, where(bench.entry)) == (0, OrderState.CANCELLING)
+    bench.tell(Marked(bench.later(), (("ABC", INITIAL),)))
+    assert bench.engine.account.is_loss_latched
 
 
 # --- commands ---------------------------------------------------------------------------------------
