@@ -4,6 +4,8 @@ This adjacency is the first of the two walls against races: whatever event comes
 mark. (The second is the desk's lock.)
 """
 
+from typing import assert_never
+
 from olaf_async.core.state import SymbolState
 from olaf_async.domain.intents import CancelOrder, ModifyOrder, PlaceOrder
 from olaf_async.domain.order import Order, OrderState, PriceType, Role, Side, Signal, Terms
@@ -14,7 +16,6 @@ _CANCELLABLE = (OrderState.WORKING, OrderState.MODIFYING, OrderState.MODIFY_UNDE
 def place(state: SymbolState, role: Role, side: Side, price_type: PriceType, terms: Terms) -> Order:
     """Put a new order into its slot and ask for it to be sent."""
     order = Order(state.new_key(role), state.symbol, role, side, price_type, terms)
-    displaced: Order | None = None
     match role:
         case Role.ENTRY:
             displaced, state.entry = state.entry, order
@@ -22,6 +23,8 @@ def place(state: SymbolState, role: Role, side: Side, price_type: PriceType, ter
             displaced, state.stop = state.stop, order
         case Role.EXIT:
             displaced, state.exit = state.exit, order
+        case _:
+            assert_never(role)
     if displaced is not None:
         # The guards never let this happen. Should one fail, what may still fill is not forgotten.
         state.phantoms.append(displaced)

@@ -5,6 +5,8 @@ idempotent. An answer is applied to the order it was asked about, by key and by 
 whatever stands in the slot now.
 """
 
+from typing import assert_never
+
 from olaf_async.core import protection
 from olaf_async.core.guards import Guards
 from olaf_async.core.state import Foreign, SymbolState
@@ -44,6 +46,8 @@ def answered(state: SymbolState, guards: Guards, answer: OrderAnswered) -> None:
             _modify_answered(state, guards, order, answer)
         case Verb.CANCEL:
             _cancel_answered(state, order, answer)
+        case _:
+            assert_never(answer.verb)
 
 
 def _place_answered(state: SymbolState, order: Order, answer: OrderAnswered) -> None:
@@ -59,6 +63,8 @@ def _place_answered(state: SymbolState, order: Order, answer: OrderAnswered) -> 
                 state.freeze(f"order {order.key} was refused ({answer.message}) after it had been seen")
             elif order.state not in ENDS:
                 _never_placed(state, order, answer)
+        case _:
+            assert_never(answer.outcome)
 
 
 def _place_unknown(state: SymbolState, order: Order, answer: OrderAnswered) -> None:
@@ -145,6 +151,8 @@ def _modify_answered(state: SymbolState, guards: Guards, order: Order, answer: O
                     "modify_refused",
                     f"{state.symbol}: change of {order.key} refused, the old terms stand: {answer.message}",
                 )
+        case _:
+            assert_never(answer.outcome)
 
 
 def modify_done(state: SymbolState, order: Order) -> None:

@@ -77,7 +77,6 @@ def _limit(state: SymbolState, side: Side, now_ns: int) -> Paise | None:
         state.wake(now_ns)
         return None
     pct = state.rules.exit_limit_pct
-    assert state.last is not None, "what is held was bought at a price"
     if now_ns - state.last_ns > state.rules.quote_after_ns:
         if now_ns - state.quote_asked_ns > state.rules.quote_after_ns:
             state.quote_asked_ns = now_ns
@@ -87,7 +86,7 @@ def _limit(state: SymbolState, side: Side, now_ns: int) -> Paise | None:
             state.wake(answer_due_ns)
             return None
         pct = state.rules.quoteless_exit_pct
-    return crossing_limit(state.last, side, pct, state.setup.tick_size)
+    return crossing_limit(state.newest, side, pct, state.setup.tick_size)
 
 
 def _chase(state: SymbolState, order: Order, now_ns: int) -> None:

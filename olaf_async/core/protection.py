@@ -31,8 +31,6 @@ def found_position(state: SymbolState, price: Paise) -> None:
     state.initial_level = state.strategy.initial_stop(fill)
     state.target_level = state.strategy.target(fill, state.initial_level)
     state.stop_level = max(state.initial_level, state.stop_level or state.initial_level)
-    if state.last is None:
-        state.last = price
 
 
 def pursue(state: SymbolState, guards: Guards, now_ns: int) -> None:
@@ -57,7 +55,7 @@ def _place(state: SymbolState, now_ns: int) -> None:
         if state.priced_ns != now_ns:
             state.wake(now_ns)
             return
-        if state.last is not None and state.orient(state.last) <= state.stop_level:
+        if state.orient(state.newest) <= state.stop_level:
             state.leave(ExitReason.STOP)
             return
         state.touched_ns = None
@@ -115,10 +113,10 @@ def _chase(state: SymbolState, guards: Guards, stop: Order, now_ns: int) -> None
     if now_ns < due_ns:
         state.wake(due_ns)
         return
-    if state.priced_ns != now_ns or state.last is None:
+    if state.priced_ns != now_ns:
         state.wake(now_ns)
         return
-    price, trigger, limit = (state.orient(p) for p in (state.last, stop.terms.trigger, stop.terms.price))
+    price, trigger, limit = (state.orient(p) for p in (state.newest, stop.terms.trigger, stop.terms.price))
     if price > trigger:
         state.touched_ns = None
         state.want_books()
@@ -138,7 +136,7 @@ def _chase(state: SymbolState, guards: Guards, stop: Order, now_ns: int) -> None
     if stop.modifications >= state.rules.modifications_max or state.exit_tries > state.rules.exit_tries_max:
         state.leave(ExitReason.STOP)
         return
-    crossing = crossing_limit(state.last, stop.side, state.rules.exit_limit_pct, state.setup.tick_size)
+    crossing = crossing_limit(state.newest, stop.side, state.rules.exit_limit_pct, state.setup.tick_size)
     calls.modify(state, stop, Terms(stop.filled + state.exposure, crossing, stop.terms.trigger))
 
 

@@ -166,6 +166,12 @@ class SymbolState:
         """Every order of ours today, slots first."""
         return (*self.slots, *self.phantoms, *self.retired)
 
+    @property
+    def newest(self) -> Paise:
+        """The newest price known, where an order of today has been made because of one."""
+        assert self.last is not None, "nothing is done before the first print"
+        return self.last
+
     def orient(self, price: int) -> int:
         """Raw to oriented and back."""
         return price * self.direction

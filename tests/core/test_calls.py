@@ -84,3 +84,11 @@ def test_everything_asked_makes_older_books_worthless(bench: Bench) -> None:
     bench.engine.account.seq = 42
     calls.cancel(bench.state, order, now_ns=5)
     assert bench.state.newest_seq == 42
+
+
+@pytest.mark.parametrize("role", Role)
+def test_an_order_displaced_from_its_slot_is_not_forgotten(bench: Bench, role: Role) -> None:
+    """The guards never let it happen; what may still fill is then cancelled on sight."""
+    first, second = place(bench, role), place(bench, role)
+    assert bench.state.phantoms == [first]
+    assert bench.state.slots == (second,)

@@ -134,6 +134,15 @@ def test_a_trigger_is_given_up_after_as_many_refusals_as_allowed() -> None:
     assert bench.took() == ["place entry"]
 
 
+def test_a_retry_that_would_come_after_the_triggers_time_is_not_made() -> None:
+    bench = Bench(rules=replace(RULES, order_timeout_ns=3 * SECOND_NS))
+    bench.refuse(bench.undercut())
+    bench.take()
+    bench.wait(10)
+    assert bench.took() == []
+    assert bench.state.armed_ns is None
+
+
 def test_an_entry_rejected_after_its_acceptance_counts_as_a_refusal() -> None:
     bench = Bench()
     entry = bench.rest()
@@ -402,6 +411,21 @@ def test_an_undecided_entry_that_was_refused_after_all_is_a_refusal() -> None:
     assert where(placed) is OrderState.REJECTED
     bench.wait(5)
     assert bench.took() == ["place entry", "place entry"]
+
+
+def test_one_filled_entry_more_than_allowed_is_protected_and_freezes_the_symbol() -> None:
+    """An entry proved cancelled fills late, when the attempts are used up."""
+    bench = Bench(rules=replace(RULES, max_attempts=1))
+    first = bench.rest()
+    bench.wait(900)
+    bench.settle()
+    bench.hold()
+    bench.fill(bench.stop)
+    bench.settle()
+    bench.take()
+    bench.fill(first)
+    assert bench.took() == ["place stop"]
+    assert "2 entries have filled where 1 are allowed" in (bench.frozen() or "")
 
 
 # --- again ------------------------------------------------------------------------------------------

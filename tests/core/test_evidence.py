@@ -125,6 +125,16 @@ def test_a_refusal_of_an_order_that_has_been_seen_freezes() -> None:
     assert bench.frozen() is not None
 
 
+def test_a_refusal_told_twice_is_one_refusal() -> None:
+    bench = Bench()
+    entry = bench.undercut()
+    intent = bench.open[0]
+    bench.refuse(entry)
+    bench.answer_late(intent, None, Outcome.REFUSED)
+    assert where(entry) is OrderState.REJECTED
+    assert bench.state.rejections == 1
+
+
 def test_an_answer_about_nothing_of_ours_is_ignored() -> None:
     bench = Bench()
     bench.tell(OrderAnswered("ABC", bench.later(), 99, "ABC/99-entry", Verb.PLACE, Outcome.ACCEPTED, "9"))
@@ -336,6 +346,35 @@ def test_only_the_newest_modifys_answer_counts() -> None:
     assert stop.terms.trigger == INITIAL
 
 
+def test_an_older_modify_that_lands_late_is_looked_at_and_one_that_was_refused_late_is_not() -> None:
+    bench = Bench()
+    raising(bench)
+    stop = bench.stop
+    old = bench.lose(stop)
+    bench.books()
+    assert stop.pending is None
+    bench.answer_late(old, None, Outcome.REFUSED)
+    bench.read_while_due()
+    assert stop.is_read_back
+    bench.answer_late(old, "2")
+    assert not stop.is_read_back
+
+
+def test_a_raise_that_counted_as_never_done_and_lands_after_all_stands() -> None:
+    bench = Bench()
+    raised = raising(bench)
+    stop = bench.stop
+    old = bench.lose(stop)
+    bench.books()
+    bench.reach(stop, old)
+    bench.answer_late(old, "2")
+    bench.read_while_due()
+    assert stop.terms == raised
+    assert bench.state.stop_level == raised.trigger
+    assert "late_raise" in bench.said
+    assert bench.took() == []
+
+
 def test_a_modifys_answer_after_the_orders_end_changes_nothing() -> None:
     bench = Bench()
     raising(bench)
@@ -398,6 +437,18 @@ def test_a_trade_is_reported_once_the_tradebook_has_told_what_it_was_worth() -> 
     (trade,) = bench.trades
     assert (trade.exit_value, stop.value) == (exact, exact)
     assert bench.engine.account.realised == exact - 10 * ENTRY
+
+
+def test_what_an_entry_was_worth_to_the_paisa_is_taken_over_from_the_tradebook() -> None:
+    bench = Bench()
+    entry = bench.rest()
+    bench.ledger.execute("1", 5, ENTRY)
+    bench.ledger.execute("1", 5, ENTRY - 5)
+    bench.frame_of(replace(bench.ledger.orders["1"], average=ENTRY))
+    assert bench.state.position.entry_value == 10 * ENTRY
+    bench.books()
+    assert bench.state.position.entry_value == 10 * ENTRY - 25
+    assert (bench.state.attempts, entry.filled) == (1, 10)
 
 
 def test_a_trade_that_ends_after_the_window_waits_for_its_value_in_peace() -> None:

@@ -5,6 +5,7 @@ from fractions import Fraction
 
 import pytest
 
+from olaf_async.core.guards import STANDARD
 from olaf_async.core.rules import SECOND_NS
 from olaf_async.domain.events import Command, Mode, ModeSeen, Status
 from olaf_async.domain.intents import ModifyOrder, PlaceOrder
@@ -86,6 +87,13 @@ def test_a_stop_still_at_the_desk_leaves_with_the_quantity_of_that_moment() -> N
     (placed,) = bench.take()
     assert isinstance(placed, PlaceOrder)
     assert placed.terms.quantity == 7
+
+
+def test_where_the_guard_forbids_a_stop_none_is_placed() -> None:
+    bench = Bench(guards=replace(STANDARD, may_place_stop=lambda _: False))
+    bench.fill(bench.rest())
+    bench.wait(1)
+    assert bench.took() == []
 
 
 def test_a_stop_in_flight_counts_as_present() -> None:
@@ -441,6 +449,22 @@ def test_a_stop_taken_away_is_placed_again_only_after_a_position_read_newer_than
     assert bench.trades[0].reason is ExitReason.OPERATOR
 
 
+def test_a_fill_in_the_read_that_proves_the_stops_end_asks_for_one_more_before_it_is_placed_again() -> None:
+    bench = Bench()
+    entry = bench.rest()
+    bench.fill(entry, 4)
+    bench.settle()
+    bench.take()
+    bench.end(bench.stop)
+    bench.fill(entry, 6, tells=False)
+    bench.books()
+    assert bench.took() == []
+    bench.books()
+    (again,) = bench.take()
+    assert isinstance(again, PlaceOrder)
+    assert again.terms.quantity == 10
+
+
 def test_a_stop_we_took_back_ourselves_is_not_a_stop_taken_by_others() -> None:
     bench = Bench()
     entry = bench.rest()
@@ -614,6 +638,17 @@ def test_a_triggered_stop_whose_limit_was_jumped_is_repriced_to_cross_once_a_sec
     bench.wait(1)
     assert bench.took() == ["modify stop"]
     assert bench.said.count("stop_jumped") == 1
+
+
+def test_a_chase_that_comes_due_among_other_news_waits_for_the_newest_price() -> None:
+    bench = Bench()
+    bench.hold()
+    bench.price(97_00)
+    bench.wait(0.998)
+    bench.price(98_50)
+    bench.books()
+    assert bench.took() == []
+    assert bench.state.last == 98_50
 
 
 def test_a_triggered_stop_that_should_have_filled_asks_the_books_and_leaves_the_order_alone() -> None:
