@@ -33,8 +33,9 @@ def _outcomes(days: st.SearchStrategy[RandomDay]) -> Counter[str]:
         suppress_health_check=list(HealthCheck),
     )
     def count(day: RandomDay) -> None:
+        patient = day._replace(rules=day.rules._replace(timeout_s=10**6))
         try:
-            trades = day.reference()
+            trades, patient_trades = day.reference(), patient.reference("rest")
         except OutOfScope as unmodelled:
             seen[str(unmodelled)] += 1
             return
@@ -45,8 +46,7 @@ def _outcomes(days: st.SearchStrategy[RandomDay]) -> Counter[str]:
         outcomes |= {"gap entry" for trade in trades if trade.entry_price != day.levels.entry}
         outcomes |= {"second entry"} if len(trades) > 1 else set()
         outcomes |= {"attempts used up"} if len(trades) == day.rules.max_attempts else set()
-        patient = day._replace(rules=day.rules._replace(timeout_s=10**6))
-        outcomes |= {"timeout"} if len(patient.reference("rest")) != len(trades) else set()
+        outcomes |= {"timeout"} if len(patient_trades) != len(trades) else set()
         seen.update(outcomes)
 
     count()
