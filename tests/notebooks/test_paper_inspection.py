@@ -2,7 +2,6 @@
 
 import ast
 import os
-from datetime import datetime
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, Protocol
@@ -121,10 +120,14 @@ def from_csv(text: str, columns: tuple[str, ...]) -> list[dict[str, str]]:
     return [dict(zip(columns, line.split(","), strict=True)) for line in lines]
 
 
-def with_times(rows: list[dict[str, str]]) -> list[dict[str, object]]:
-    """Rows of trades with their times as times, for pandas writes them its own way."""
+def narrow(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Rows as they are shown: the time of day to the millisecond, headings with blanks."""
     return [
-        {name: datetime.fromisoformat(cell) if name.endswith("_time") else cell for name, cell in row.items()}
+        {
+            name.replace("_", " "): cell[11:23] if name.endswith("time") else cell
+            for name, cell in row.items()
+            if name != "order_id"
+        }
         for row in rows
     ]
 
@@ -177,11 +180,8 @@ async def test_on_a_fresh_kernel_it_shows_the_paper_day_as_it_is_without_a_noteb
     zone = settings.session.zone
     trades = table(ran["trades"])
     assert len(trades) == len(result.trades) == 2
-    assert with_times(trades) == with_times(from_csv(trades_csv(result.trades, zone), TRADE_COLUMNS))
-
-    kept = [name for name in ORDER_COLUMNS if name not in ("date", "order_id")]
-    changes = from_csv(orders_csv(result.orders, zone), ORDER_COLUMNS)
-    assert table(ran["orders"]) == [{name: row[name] for name in kept} for row in changes]
+    assert trades == narrow(from_csv(trades_csv(result.trades, zone), TRADE_COLUMNS))
+    assert table(ran["orders"]) == narrow(from_csv(orders_csv(result.orders, zone), ORDER_COLUMNS))
 
     drawn = charts(ran["charts"])
     assert len(drawn) == len(result.trades)
@@ -221,7 +221,7 @@ async def test_pointed_at_ones_own_ticks_setups_and_settings_it_shows_those(lone
 
     ran = await executed(notebook, lonely)
     told = [
-        (row["symbol"], row["quantity"], row["entry_price"], row["exit_price"], row["exit_reason"])
+        (row["symbol"], row["quantity"], row["entry price"], row["exit price"], row["exit reason"])
         for row in table(ran["trades"])
     ]
     assert told == [
