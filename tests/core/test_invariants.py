@@ -1,15 +1,22 @@
 """Each invariant, broken on purpose: it fires, and its symbol is frozen."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import pytest
 
 from olaf_async.core import calls
+from olaf_async.core.guards import Guards
 from olaf_async.core.invariants import check
+from olaf_async.core.rules import SECOND_NS
 from olaf_async.core.state import SymbolState
+from olaf_async.domain.events import Command
+from olaf_async.domain.intents import Severity
 from olaf_async.domain.order import Order, OrderState, PriceType, Role, Side, Terms
 from olaf_async.errors import InvariantBroken
-from tests.core.bench import ENTRY, INITIAL, Bench
+from olaf_async.strategies.eighty_twenty import EightyTwenty
+from olaf_async.strategies.protocol import Oriented
+from tests.core.bench import ENTRY, EXIT_NS, INITIAL, RULES, SESSION, STRATEGY, Bench, where
 
 STOP = Terms(10, 98_00, INITIAL)
 
@@ -130,11 +137,101 @@ def test_what_another_symbol_asks_for_is_its_own_matter() -> None:
     check(other)
 
 
-def test_a_belief_that_contradicts_itself_freezes_the_symbol_and_sends_nothing() -> None:
-    bench = Bench()
+# --- through the engine: what was asked for is taken back, the symbol is frozen, a person is called ----
+
+
+@dataclass(frozen=True, slots=True)
+class Crooked(EightyTwenty):
+    """A strategy with a fault: its initial stop lies off the tick."""
+
+    def initial_stop(self, fill: Oriented) -> Oriented:
+        return super(Crooked, self).initial_stop(fill) - 1
+
+
+def exit_before_the_stops_end() -> Bench:
+    bench = Bench(guards=Guards(may_place_exit=lambda _: True))
     bench.hold()
-    bench.state.stop_level = INITIAL - 5
+    bench.wait_until(EXIT_NS - SECOND_NS)
+    bench.price(ENTRY)
+    bench.wait_until(EXIT_NS)
+    return bench
+
+
+def exit_of_more_than_is_held() -> Bench:
+    bench = Bench()
+    stop = bench.hold()
+    bench.command(Command.FLATTEN)
+    bench.accept(stop)
+    bench.take()
+    bench.state.keep = -5
+    bench.end(stop)
+    bench.books()
+    return bench
+
+
+def stop_off_the_tick() -> Bench:
+    bench = Bench()
+    trader = bench.engine.traders["ABC"]
+    trader.state.strategy = Crooked(trader.state.setup, SESSION, STRATEGY)
+    entry = bench.rest()
+    bench.fill(entry)
+    return bench
+
+
+def stop_that_falls() -> Bench:
+    bench = Bench(guards=Guards(may_raise=lambda _current, _wished: True))
+    bench.hold()
+    bench.bar(98_50, 100_00, 98_40, 99_00)
+    return bench
+
+
+def entry_beside_what_is_held() -> Bench:
+    bench = Bench(guards=Guards(entry={}))
+    bench.hold()
     bench.price(INITIAL)
-    bench.wait(2)
-    assert "I4" in (bench.frozen() or "")
-    assert "frozen" in bench.said
+    return bench
+
+
+def thawed_with_its_attempts_overdrawn() -> Bench:
+    bench = Bench(rules=replace(RULES, max_attempts=1))
+    first = bench.rest()
+    bench.wait(900)
+    bench.settle()
+    bench.fill(bench.rest(), 5)
+    bench.settle()
+    bench.fill(first, 5)
+    bench.settle()
+    bench.take()
+    bench.says.clear()
+    bench.command(Command.RESUME, "ABC")
+    return bench
+
+
+@pytest.mark.parametrize(
+    ("name", "story"),
+    [
+        ("I1", exit_before_the_stops_end),
+        ("I2", exit_of_more_than_is_held),
+        ("I3", stop_off_the_tick),
+        ("I4", stop_that_falls),
+        ("I5", entry_beside_what_is_held),
+        ("I6", thawed_with_its_attempts_overdrawn),
+    ],
+)
+def test_a_broken_invariant_freezes_its_symbol_takes_back_what_was_asked_for_and_calls_a_person(
+    name: str, story: Callable[[], Bench]
+) -> None:
+    bench = story()
+    assert f"ABC: {name}: " in (bench.frozen() or "")
+    assert bench.took() == []
+    unsent = (OrderState.IN_FLIGHT, OrderState.MODIFYING, OrderState.CANCELLING)
+    assert not [order for order in bench.state.slots if order.state in unsent]
+    alarms = [say for say in bench.says if say.severity is Severity.ALARM and say.code == "frozen"]
+    assert [f"is frozen: ABC: {name}: " in alarm.text for alarm in alarms] == [True]
+
+
+def test_a_belief_that_contradicts_itself_for_good_stays_frozen_and_keeps_its_stop() -> None:
+    bench = stop_that_falls()
+    bench.wait(10)
+    assert bench.took() == []
+    assert (where(bench.stop), bench.stop.terms.trigger) == (OrderState.WORKING, INITIAL)
