@@ -444,6 +444,12 @@ class Bench:
         self.take()
         return entry
 
+    def hold_and_stop_out(self) -> None:
+        """A whole trade, from the undercut to its stop."""
+        self.fill(self.hold())
+        self.settle()
+        self.take()
+
     def hold_now(self) -> Order:
         """The entry that is on its way fills and is protected."""
         self.settle()

@@ -431,17 +431,10 @@ def test_one_filled_entry_more_than_allowed_is_protected_and_freezes_the_symbol(
 # --- again ------------------------------------------------------------------------------------------
 
 
-def stopped_out(bench: Bench) -> None:
-    bench.hold()
-    bench.fill(bench.stop)
-    bench.settle()
-    bench.take()
-
-
 def test_after_an_exit_a_new_undercut_enters_again_as_often_as_there_are_attempts() -> None:
     bench = Bench()
     for _ in range(3):
-        stopped_out(bench)
+        bench.hold_and_stop_out()
     assert [trade.attempt for trade in bench.trades] == [1, 2, 3]
     bench.price(TRIGGER)
     assert bench.took() == []
@@ -455,7 +448,7 @@ def test_a_partial_fill_is_an_attempt() -> None:
 
 def test_immediate_reentry_rearms_at_a_print_strictly_below_the_entry() -> None:
     bench = Bench(strategy=replace(STRATEGY, reenters_at_once=True))
-    stopped_out(bench)
+    bench.hold_and_stop_out()
     bench.price(ENTRY)
     assert bench.took() == []
     bench.price(ENTRY - 5)
