@@ -1,18 +1,19 @@
 """Each guard is a claim; here each is made false alone, and denies."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 
 from olaf_async.core import guards
+from olaf_async.core.engine import Send
 from olaf_async.core.guards import ENTRY_GUARDS, STANDARD, EntryGuard, Guards
 from olaf_async.core.rules import SECOND_NS
 from olaf_async.core.state import SymbolState
-from olaf_async.domain.events import OrderAnswered, Outcome, Verb
+from olaf_async.domain.events import Command, OrderAnswered, Outcome, Verb
 from olaf_async.domain.order import ENDS, Order, OrderState, PriceType, Role, Side, Terms
 from olaf_async.domain.trade import ExitReason
-from tests.core.bench import ENTRY, EXIT_NS, TRIGGER, Bench
+from tests.core.bench import ENTRY, EXIT_NS, TRIGGER, Bench, where
 
 
 def order(role: Role = Role.STOP) -> Order:
@@ -240,15 +241,150 @@ def test_the_standard_table_is_what_an_engine_is_built_with_and_cannot_be_change
         ENTRY_GUARDS["another"] = guards.is_not_frozen  # type: ignore[index]
 
 
-@pytest.mark.parametrize("name", [name for name in Guards.__dataclass_fields__ if name != "entry"])
-def test_every_claim_of_the_table_can_be_replaced_by_one_that_always_holds(name: str) -> None:
-    change = {name: lambda *_: True}
-    assert replace(STANDARD, **change) != STANDARD  # type: ignore[arg-type]
-
-
 def test_a_feed_is_fresh_until_the_limit_is_reached() -> None:
     bench = ready()
     limit_ns = bench.state.rules.stale_feed_ns
     assert limit_ns == 30 * SECOND_NS
     assert guards.is_feed_fresh(bench.state, bench.state.last_ns + limit_ns - 1)
     assert not guards.is_feed_fresh(bench.state, bench.state.last_ns + limit_ns)
+
+
+# --- what each claim prevents happens without it ----------------------------------------------------
+
+
+def buys_what_the_account_holds(bench: Bench) -> bool:
+    bench.stranger(Side.BUY, 5, tells=False)
+    bench.price(TRIGGER)
+    return bench.took() == ["place entry"]
+
+
+def stops_twice(bench: Bench) -> bool:
+    bench.fill(bench.rest())
+    bench.frame("1")
+    return bench.took().count("place stop") > 1
+
+
+def sells_beside_its_stop(bench: Bench) -> bool:
+    stop = bench.hold()
+    bench.wait_until(EXIT_NS - SECOND_NS)
+    bench.price(ENTRY)
+    bench.wait_until(EXIT_NS)
+    return stop.is_outstanding and bench.state.exit is not None
+
+
+def forgets_an_entry_that_may_fill(bench: Bench) -> bool:
+    bench.is_desk_busy = True
+    bench.price(TRIGGER)
+    entry = bench.entry
+    bench.command(Command.RESUME)
+    return entry.is_outstanding and bench.state.entry is not entry
+
+
+def lowers_its_stop(bench: Bench) -> bool:
+    bench.hold()
+    bench.bar(99_90, 100_20, 99_60, 100_00)
+    bench.settle()
+    raised = bench.stop.terms.trigger
+    bench.bar(99_50, 100_00, 99_20, 99_80)
+    bench.settle()
+    return bench.stop.terms.trigger < raised
+
+
+def believes_an_old_read(bench: Bench) -> bool:
+    entry = bench.rest()
+    bench.fill(entry, 4)
+    bench.settle()
+    old = bench.ask()
+    bench.fill(entry)
+    bench.settle()
+    for _ in range(2):
+        bench.tell(replace(old, at_ns=bench.later()))
+    return bench.frozen() is not None
+
+
+def sends_an_order_that_left_its_slot(bench: Bench) -> bool:
+    bench.fill(bench.rest())
+    (asked,) = bench.take()
+    bench.state.phantoms.append(bench.stop)
+    bench.state.stop = None
+    return isinstance(bench.engine.admit(asked, bench.now_ns), Send)
+
+
+def sells_what_is_gone(bench: Bench) -> bool:
+    entry = bench.rest()
+    bench.is_desk_busy = True
+    bench.fill(entry)
+    bench.stranger(Side.SELL, 10)
+    bench.desk()
+    return bench.took() == ["place stop"]
+
+
+def takes_one_orders_answer_for_anothers(bench: Bench) -> bool:
+    first = bench.undercut()
+    (asked,) = bench.open
+    bench.reach(first, asked, "1")
+    bench.fill(first)
+    stop_id = bench.stop.order_id
+    bench.answer_late(asked, "1")
+    return bench.stop.order_id != stop_id
+
+
+def takes_an_older_answer_for_the_newest(bench: Bench) -> bool:
+    stop = bench.hold()
+    bench.bar(99_90, 100_20, 99_60, 100_00)
+    (older,) = bench.open
+    bench.lose(stop)
+    bench.books()
+    bench.wait(1)
+    bench.bar(100_00, 101_00, 99_80, 100_50)
+    assert where(stop) is OrderState.MODIFYING
+    bench.answer_late(older, "2")
+    return where(stop) is OrderState.WORKING
+
+
+def asks_for_two_changes_at_once(bench: Bench) -> bool:
+    bench.hold()
+    bench.bar(99_90, 100_20, 99_60, 100_00)
+    bench.bar(100_00, 101_00, 99_80, 100_50)
+    return "MODIFY_SENT is impossible" in (bench.frozen() or "")
+
+
+def checks_nothing(_state: SymbolState) -> None:
+    """The invariants would stop much of what a missing guard lets happen."""
+
+
+def whatever_stands(state: SymbolState, _answer: OrderAnswered) -> Order | None:
+    return state.slots[0]
+
+
+STORIES: list[tuple[Guards, Callable[[Bench], bool]]] = [
+    (Guards(books_allow_entry=lambda _: True), buys_what_the_account_holds),
+    (Guards(may_place_stop=lambda _: True), stops_twice),
+    (Guards(may_place_exit=lambda _: True), sells_beside_its_stop),
+    (Guards(may_forget=lambda _: True), forgets_an_entry_that_may_fill),
+    (Guards(may_raise=lambda current, wished: wished != current), lowers_its_stop),
+    (Guards(is_read_current=lambda _state, _seq: True), believes_an_old_read),
+    (Guards(is_still_wanted=lambda _state, _order: True), sends_an_order_that_left_its_slot),
+    (Guards(shares_to_close=lambda _state, _side: 10), sells_what_is_gone),
+    (Guards(order_asked_about=whatever_stands), takes_one_orders_answer_for_anothers),
+    (Guards(is_answer_for=lambda _order, _answer: True), takes_an_older_answer_for_the_newest),
+    (Guards(is_modify_free=lambda _: True), asks_for_two_changes_at_once),
+]
+
+
+def replaced(table: Guards) -> list[str]:
+    return [one.name for one in fields(Guards) if getattr(table, one.name) != getattr(STANDARD, one.name)]
+
+
+@pytest.mark.parametrize(
+    ("without", "happens"), STORIES, ids=[f"{replaced(g)[0]}-{story.__name__}" for g, story in STORIES]
+)
+def test_what_a_claim_prevents_happens_without_it(without: Guards, happens: Callable[[Bench], bool]) -> None:
+    assert not happens(Bench(check=checks_nothing))
+    assert happens(Bench(check=checks_nothing, guards=without))
+
+
+def test_every_claim_of_the_table_is_shown_to_prevent_something() -> None:
+    assert [*replaced(Guards(entry={})), *(name for g, _ in STORIES for name in replaced(g))] == [
+        one.name for one in fields(Guards)
+    ]
