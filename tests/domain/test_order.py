@@ -176,6 +176,44 @@ def test_a_larger_quantity_asked_for_may_fill_before_its_answer() -> None:
     assert made.fold(12, 1200) == (12, 1200)
 
 
+def changing(quantity: int, filled: int = 0) -> Order:
+    """An order of ten, with a change of its quantity under way."""
+    made = order(S.MODIFYING)
+    made.pending = Terms(quantity, 100_35, 100_05)
+    if filled:
+        made.fold(filled, filled * 100)
+    return made
+
+
+def test_a_change_that_took_effect_leaves_its_terms_and_one_that_did_not_the_old() -> None:
+    done, refused = changing(15), changing(15)
+    done.resolve(is_done=True)
+    assert (done.terms, done.pending, done.state) == (Terms(15, 100_35, 100_05), None, S.WORKING)
+    refused.resolve(is_done=False)
+    assert (refused.terms, refused.pending, refused.state) == (Terms(10, 100_30, 100_00), None, S.WORKING)
+
+
+def test_shares_filled_to_the_old_quantity_end_an_order_under_change_only_once_it_is_settled() -> None:
+    grown, stayed = changing(15, filled=10), changing(15, filled=10)
+    assert (grown.state, stayed.state) == (S.MODIFYING, S.MODIFYING)
+    grown.resolve(is_done=True)
+    assert (grown.state, grown.remaining) == (S.WORKING, 5)
+    stayed.resolve(is_done=False)
+    assert (stayed.state, stayed.remaining) == (S.FILLED, 0)
+
+
+def test_an_order_shrunk_to_what_has_filled_is_filled() -> None:
+    shrunk = changing(6, filled=6)
+    assert shrunk.state is S.MODIFYING
+    shrunk.resolve(is_done=True)
+    assert (shrunk.state, shrunk.terms.quantity) == (S.FILLED, 6)
+
+
+def test_shares_that_fill_to_the_larger_of_two_quantities_end_the_order_at_once() -> None:
+    assert changing(15, filled=15).state is S.FILLED
+    assert changing(6, filled=10).state is S.FILLED
+
+
 @pytest.mark.parametrize("state", S)
 def test_an_order_is_outstanding_until_it_has_ended(state: OrderState) -> None:
     assert order(state).is_outstanding is (state not in ENDS)
