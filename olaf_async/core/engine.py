@@ -270,8 +270,7 @@ class Engine:
             case PlaceOrder():
                 order.apply(Signal.REFUSED)
             case ModifyOrder():
-                order.pending = None
-                order.apply(Signal.MODIFY_REFUSED)
+                order.resolve(is_done=False)
             case CancelOrder():
                 order.apply(Signal.CANCEL_FAILED)
             case _:
@@ -338,6 +337,8 @@ class Engine:
             order.sent_ns, order.sent_seq = now_ns, self.account.seq
             if intent.role is Role.ENTRY:
                 entries.sent(state, now_ns)
+        elif isinstance(intent, ModifyOrder):
+            order.modify_sent_ns = now_ns
         state.touch()
         return verdict
 
