@@ -91,7 +91,10 @@ What_: TypeAlias = Verb | Literal["books", "quote"]
 
 
 class MoodyBroker:
-    """The Broker port over another broker; each call meets the first mood that was laid out for its kind."""
+    """The Broker port over another broker; each call meets the first mood that was laid out for its kind.
+
+    ``loses_frames`` drops order updates; ``news_end`` ends their stream at the next one, and loses that.
+    """
 
     def __init__(self, inner: PaperBroker, clock: Clock) -> None:
         self._inner = inner
@@ -100,6 +103,7 @@ class MoodyBroker:
         self._frames_pass = asyncio.Event()
         self._frames_pass.set()
         self.loses_frames = False
+        self.news_end: Exception | Literal["end"] | None = None
         self.calls: list[tuple[int, OrderIntent]] = []
         self.reads = 0
 
@@ -159,6 +163,11 @@ class MoodyBroker:
     async def _passing(self, inner: AsyncIterator[AccountNews]) -> AsyncIterator[AccountNews]:
         async for news in inner:
             await self._frames_pass.wait()
+            end, self.news_end = self.news_end, None
+            if end == "end":
+                return
+            if end is not None:
+                raise end
             if not self.loses_frames:
                 yield news
 
@@ -189,15 +198,18 @@ class MoodyBroker:
 
 
 class QueuedFeed:
-    """A feed that says what the story tells it."""
+    """A feed that says what the story tells it; an error among the prints breaks it there."""
 
     def __init__(self) -> None:
-        self.prints: asyncio.Queue[Tick] = asyncio.Queue()
+        self.prints: asyncio.Queue[Tick | Exception] = asyncio.Queue()
 
     async def ticks(self) -> AsyncIterator[Tick]:
         """See Feed."""
         while True:
-            yield await self.prints.get()
+            tick = await self.prints.get()
+            if isinstance(tick, Exception):
+                raise tick
+            yield tick
 
 
 @dataclass(slots=True)
