@@ -92,7 +92,7 @@ def _compare(state: SymbolState, order: Order, books: SymbolBooks, now_ns: int) 
     if row is None or order.state in ENDS:
         return
     if row.status is Status.WORKING:
-        _standing(state, order, row, now_ns)
+        _standing(state, order, row, books.asked_ns, now_ns)
     else:
         _ending(state, order, row, books, now_ns)
 
@@ -104,7 +104,7 @@ def _fold_executions(state: SymbolState, order: Order, books: SymbolBooks, now_n
         evidence.fill(state, order, abs(done.quantity), abs(done.value), now_ns, is_exact=True)
 
 
-def _standing(state: SymbolState, order: Order, row: OrderRow, now_ns: int) -> None:
+def _standing(state: SymbolState, order: Order, row: OrderRow, asked_ns: int, now_ns: int) -> None:
     """The row says that it works: what of our open questions does that answer?"""
     shown = Terms(row.quantity, row.price, row.trigger)
     if order.state is OrderState.ENDING and not order.is_end_framed:
@@ -112,6 +112,9 @@ def _standing(state: SymbolState, order: Order, row: OrderRow, now_ns: int) -> N
     if order.state is not OrderState.MODIFYING and shown == order.pending:
         evidence.modify_done(state, order)
     elif order.state is not OrderState.MODIFYING and order.pending is not None and shown == order.terms:
+        evidence.modify_refused(state, order, now_ns)
+    elif order.state is OrderState.MODIFY_UNDECIDED and _is_modify_past_settling(state, order, asked_ns):
+        # Neither old nor new: an older change has landed late, or this one with other terms. Those stand now.
         evidence.modify_refused(state, order, now_ns)
     if order.state is OrderState.CANCELLING and now_ns >= order.next_cancel_ns:
         order.apply(Signal.CANCEL_FAILED)
@@ -165,6 +168,10 @@ def _ending(state: SymbolState, order: Order, row: OrderRow, books: SymbolBooks,
 
 def _is_past_settling(state: SymbolState, order: Order, books: SymbolBooks) -> bool:
     return order.sent_ns is not None and books.asked_ns >= order.sent_ns + state.rules.settle_ns
+
+
+def _is_modify_past_settling(state: SymbolState, order: Order, asked_ns: int) -> bool:
+    return asked_ns >= order.modify_sent_ns + state.rules.settle_ns
 
 
 def _absent(state: SymbolState, order: Order, books: SymbolBooks) -> None:

@@ -5,7 +5,7 @@ a bug or a lie and raises. What may arrive late, twice or out of order is in the
 does all three. The table never decides what to do, only what is true.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from types import MappingProxyType
 from typing import Final
@@ -170,7 +170,8 @@ class Order:
 
     ``filled`` and ``value`` (paise) are cumulative; the value ``is_value_exact`` where it is a sum of
     executions and not an average times a quantity. ``pending`` holds the terms of the one modify that may
-    be outstanding, ``modify_request`` its number; ``next_modify_ns`` and ``next_cancel_ns`` pace repeated
+    be outstanding, ``modify_request`` its number and ``modify_sent_ns`` its sending, ``most_asked`` the most
+    shares it was for before a modify; ``next_modify_ns`` and ``next_cancel_ns`` pace repeated
     calls. ``evidence_seq`` is the engine's sequence number when a terminal status was first seen,
     ``sent_seq`` when it was sent; ``restore`` are terms that the broker was found not to keep.
     """
@@ -188,8 +189,10 @@ class Order:
     filled: int = 0
     value: Paise = 0
     is_value_exact: bool = True
+    most_asked: int = 0
     pending: Terms | None = None
     modify_request: int = 0
+    modify_sent_ns: int = 0
     next_modify_ns: int = 0
     next_cancel_ns: int = 0
     modifications: int = 0
@@ -226,13 +229,17 @@ class Order:
             InvariantBroken: more than was asked for.
         """
         asked = max(self.terms.quantity, self.pending.quantity if self.pending else 0)
-        if filled > asked:
+        if filled > max(asked, self.most_asked):
             raise InvariantBroken(f"order {self.key}: {filled} filled of {asked}")
         if filled < self.filled or (filled == self.filled and not is_exact):
             return 0, 0
         added = filled - self.filled, value - self.value
         self.filled, self.value, self.is_value_exact = filled, value, is_exact
-        if self.filled == (asked if self.pending else self.terms.quantity):
+        if filled > asked:
+            # A change to fewer shares was said to be done; the exchange filled the order as it was before.
+            asked = self.most_asked
+            self.terms = replace(self.terms, quantity=asked)
+        if self.filled == asked:
             # While a modify is open, its quantity may already be the order's.
             self.apply(Signal.ALL_FILLED)
         return added
@@ -241,6 +248,7 @@ class Order:
         """Settle the open modify: its terms are the order's now, or never were."""
         assert self.pending is not None, "a modify is open"
         if is_done:
+            self.most_asked = max(self.most_asked, self.terms.quantity)
             self.terms = self.pending
         self.pending = None
         self.apply(Signal.MODIFY_DONE if is_done else Signal.MODIFY_REFUSED)
