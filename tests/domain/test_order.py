@@ -223,3 +223,12 @@ def test_an_order_is_outstanding_until_it_has_ended(state: OrderState) -> None:
 def test_a_question_is_open_while_only_the_broker_can_answer_it() -> None:
     unsettled = {state for state in S if order(state).is_unsettled}
     assert unsettled == {S.UNDECIDED, S.MODIFY_UNDECIDED, S.CANCELLING, S.ENDING}
+
+
+def test_a_value_is_exact_only_as_a_sum_of_executions() -> None:
+    averaged, summed = order(), order()
+    averaged.fold(3, 299)
+    summed.fold(3, 300, is_exact=True)
+    assert (averaged.is_value_exact, summed.is_value_exact) == (False, True)
+    averaged.fold(3, 300, is_exact=True)
+    assert averaged.value == summed.value
