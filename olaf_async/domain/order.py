@@ -171,7 +171,7 @@ class Order:
     ``filled`` and ``value`` (paise) are cumulative; the value ``is_value_exact`` where it is a sum of
     executions and not an average times a quantity. ``pending`` holds the terms of the one modify that may
     be outstanding, ``modify_request`` its number and ``modify_sent_ns`` its sending, ``most_asked`` the most
-    shares it was for before a modify; ``next_modify_ns`` and ``next_cancel_ns`` pace repeated
+    shares any of its modifies began or ended with; ``next_modify_ns`` and ``next_cancel_ns`` pace repeated
     calls. ``evidence_seq`` is the engine's sequence number when a terminal status was first seen,
     ``sent_seq`` when it was sent; ``restore`` are terms that the broker was found not to keep.
     """
@@ -236,7 +236,7 @@ class Order:
         added = filled - self.filled, value - self.value
         self.filled, self.value, self.is_value_exact = filled, value, is_exact
         if filled > asked:
-            # A change to fewer shares was said to be done; the exchange filled the order as it was before.
+            # A change of quantity that counted as done was not, or one that counted as lost was.
             asked = self.most_asked
             self.terms = replace(self.terms, quantity=asked)
         if self.filled == asked:
@@ -247,8 +247,8 @@ class Order:
     def resolve(self, *, is_done: bool) -> None:
         """Settle the open modify: its terms are the order's now, or never were."""
         assert self.pending is not None, "a modify is open"
+        self.most_asked = max(self.most_asked, self.terms.quantity, self.pending.quantity)
         if is_done:
-            self.most_asked = max(self.most_asked, self.terms.quantity)
             self.terms = self.pending
         self.pending = None
         self.apply(Signal.MODIFY_DONE if is_done else Signal.MODIFY_REFUSED)
