@@ -69,7 +69,7 @@ class Pump:
     def offer(self, tick: Tick) -> None:
         """Take in a print. One that can change nothing only moves the bar; others wake the pump."""
         market = self.markets.get(tick.symbol)
-        if market is None:
+        if market is None or _is_before_open(market, tick.at_ns):
             return
         slot = self._slots[tick.symbol]
         is_calm = slot.is_empty and tick.at_ns < market.next_due_ns()
@@ -172,6 +172,11 @@ class Pump:
     def _tell(self, intent: Intent) -> None:
         if self._outlet is not None:
             self._outlet.carry_out(intent)
+
+
+def _is_before_open(market: SymbolMarket, at_ns: int) -> bool:
+    """Whether a print is of before the session; once that has begun, time that steps back stands still."""
+    return market.last is None and at_ns < market.last_ns
 
 
 OnTick = Callable[[Tick], None]

@@ -27,7 +27,7 @@ from olaf_async.domain.intents import PlaceOrder
 from olaf_async.errors import JournalError
 from olaf_async.ports.journal import Entry
 from olaf_async.shell.pump import BACKLOG_ALARM, Pump
-from tests.races.world import ENTRY, EXIT_NS, INFY, OPEN_NS, SHARES, UNDERCUT, plan_of
+from tests.races.world import CLOSE_NS, ENTRY, EXIT_NS, INFY, OPEN_NS, SHARES, UNDERCUT, plan_of
 
 from .harness import HandClock, Outlet, PumpBench, on_virtual_time, pause
 
@@ -254,6 +254,33 @@ def test_p4_prints_of_a_symbol_nobody_trades_are_nothing() -> None:
     bench = PumpBench()
     bench.offer(UNDERCUT, 0, "WIPRO")
     assert bench.pump.is_idle
+
+
+@pytest.mark.parametrize("before", [60, 0.001])
+def test_prints_of_before_the_open_are_nothing_however_far_they_reach(before: float) -> None:
+    bench = PumpBench()
+    bench.at(-before)
+    bench.offer(UNDERCUT - 50, -before)
+    assert bench.pump.is_idle
+    bench.at(1)
+    bench.offer(UNDERCUT - 50, -before)
+    bench.offer(UNDERCUT, 0)
+    bench.offer(UNDERCUT + 50, 1)
+    bench.pump.turn()
+    (touched,) = [event for event in bench.outlet.events if isinstance(event, PriceTouched)]
+    assert touched == PriceTouched(INFY, OPEN_NS, UNDERCUT)
+
+
+def test_prints_from_the_close_on_are_nothing() -> None:
+    bench = holding()
+    close_s = (CLOSE_NS - OPEN_NS) / SECOND_NS
+    last = bench.pump.markets[INFY].last
+    bench.at(close_s + 5)
+    bench.offer(900_00, close_s)
+    bench.offer(890_00, close_s + 5)
+    bench.pump.turn()
+    assert "PriceTouched" not in bench.kinds()
+    assert bench.pump.markets[INFY].last == last
 
 
 # --- the mark, and the loop -----------------------------------------------------------------------
