@@ -214,6 +214,24 @@ def test_shares_that_fill_to_the_larger_of_two_quantities_end_the_order_at_once(
     assert changing(6, filled=10).state is S.FILLED
 
 
+def test_a_change_to_fewer_shares_that_counted_as_done_and_came_too_late_hides_no_fill() -> None:
+    shrunk = changing(6)
+    shrunk.resolve(is_done=True)
+    assert shrunk.fold(8, 800) == (8, 800)
+    assert (shrunk.state, shrunk.terms.quantity, shrunk.remaining) == (S.WORKING, 10, 2)
+    assert shrunk.fold(10, 1000) == (2, 200)
+    assert shrunk.state is S.FILLED
+
+
+def test_a_change_to_more_shares_that_counted_as_never_done_hides_no_fill() -> None:
+    grown = changing(15, filled=10)
+    grown.resolve(is_done=False)
+    assert grown.fold(15, 1500) == (5, 500)
+    assert (grown.state, grown.terms.quantity) == (S.FILLED, 15)
+    with pytest.raises(InvariantBroken, match="16 filled of 15"):
+        grown.fold(16, 1600)
+
+
 @pytest.mark.parametrize("state", S)
 def test_an_order_is_outstanding_until_it_has_ended(state: OrderState) -> None:
     assert order(state).is_outstanding is (state not in ENDS)
