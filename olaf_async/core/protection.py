@@ -205,7 +205,12 @@ def _rejected(state: SymbolState, now_ns: int) -> None:
 
 
 def modify_refused(state: SymbolState, order: Order, refused: Terms) -> None:
-    """The old stop stands. A trailing raise waits for the next bar; a missing quantity is urgent."""
+    """The old stop stands.
+
+    A trailing raise waits for the next bar; a missing quantity, or a stop below the initial one, is urgent.
+    """
+    standing = state.orient(order.terms.trigger)
+    is_below_initial = state.initial_level is not None and standing < state.initial_level
     if state.touched_ns is not None and refused.trigger == order.terms.trigger:
         state.leave(ExitReason.STOP)
     elif order.restore is not None:
@@ -214,12 +219,12 @@ def modify_refused(state: SymbolState, order: Order, refused: Terms) -> None:
         state.freeze(
             f"the broker keeps other terms for {order.key} than were sent, and will not have it mended"
         )
-    elif order.terms.quantity - order.filled < state.exposure:
+    elif is_below_initial or order.terms.quantity - order.filled < state.exposure:
         state.stop_refusals += 1
         if state.stop_refusals >= state.rules.stop_rejections_max:
             state.leave(ExitReason.RISK)
     else:
-        state.stop_level = state.orient(order.terms.trigger)
+        state.stop_level = standing
 
 
 def measure(state: SymbolState, now_ns: int) -> None:
