@@ -33,7 +33,6 @@ from olaf_async.domain.setup import Setup
 from olaf_async.ports.broker import AccountNews, Books
 from olaf_async.ports.clock import Clock
 from olaf_async.ports.feed import Tick
-from olaf_async.ports.journal import Journal
 from olaf_async.shell.desk import Lock
 from olaf_async.shell.supervisor import Outcome, Ports, Supervisor
 from olaf_async.sim.loop import SimLoop, run
@@ -266,7 +265,7 @@ class World:
         check: Check = check_invariants,
         new_lock: Callable[[], Lock] = asyncio.Lock,
         timeout_s: float = 5,
-        journal: Journal | None = None,
+        new_journal: Callable[[Clock], MemoryJournal] = lambda _: MemoryJournal(),
         wall_skew_ns: Callable[[], int] | None = None,
     ) -> None:
         self.clock = clock
@@ -278,7 +277,7 @@ class World:
         self.broker = MoodyBroker(self._paper, self.clock)
         self.feed = QueuedFeed()
         self.alarms = HeardAlarms()
-        self.journal = MemoryJournal()
+        self.journal = new_journal(clock)
         self.supervisor = Supervisor(
             by_symbol,
             replace(Rules(stop_limit_pct=Fraction(2)), **rules),  # type: ignore[arg-type] # as in plan_of
@@ -286,7 +285,7 @@ class World:
                 self.broker,
                 self.feed,
                 self.clock,
-                journal or self.journal,
+                self.journal,
                 self.alarms,
                 self._paper.on_tick,
                 wall_skew_ns,
@@ -298,6 +297,10 @@ class World:
         )
         self.outcome: Outcome | None = None
 
+    async def run(self) -> None:
+        """Run the engine; ``outcome`` is set once it has come to its end."""
+        self.outcome = await self.supervisor.run()
+
     # --- what happens -----------------------------------------------------------------------------
 
     async def wait(self, seconds: float) -> None:
@@ -307,6 +310,13 @@ class World:
     async def until_ns(self, at_ns: int) -> None:
         """Let it become this time."""
         await self.clock.sleep_until_ns(at_ns)
+
+    async def comes_true(self, holds: Callable[[], bool], within_s: float = 10) -> None:
+        """Let time pass until this holds; for real clocks, where nobody knows how long things take."""
+        until_ns = self.clock.now_ns() + round(within_s * SECOND_NS)
+        while not holds():
+            assert self.clock.now_ns() < until_ns, "it does not come true"
+            await self.wait(0.005)
 
     async def prints(self, *prices: Paise, symbol: str = INFY, pause_s: float = 0.1) -> None:
         """Trades at these prices, one after another, with time for an undisturbed answer between them.
@@ -439,11 +449,9 @@ def play(story: Story, *plans: Plan, rules: Mapping[str, object] | None = None, 
 
 async def live(world: World, story: Story, warm_up_s: float = 1) -> None:
     """Run the world's engine for as long as the story lasts; keep its outcome if it came to its end."""
-    running = asyncio.get_running_loop().create_task(world.supervisor.run(), name="engine")
+    running = asyncio.get_running_loop().create_task(world.run(), name="engine")
     await world.wait(warm_up_s)
     await story(world)
-    if running.done():
-        world.outcome = running.result()
     running.cancel()
     with suppress(asyncio.CancelledError):
         await running

@@ -4,12 +4,14 @@ Owns what the shell tests share. The whole shell at work, with an exchange behin
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
 
-from olaf_async.adapters.clock import LoopClock
+import uvloop
+
+from olaf_async.adapters.clock import LoopClock, SystemClock
 from olaf_async.adapters.journal.memory import MemoryJournal
 from olaf_async.core.engine import Engine, Plan, Send, Verdict
 from olaf_async.core.rules import SECOND_NS, Rules
@@ -24,7 +26,7 @@ from olaf_async.ports.journal import Entry
 from olaf_async.shell.desk import Desk, Lock
 from olaf_async.shell.pump import Pump
 from olaf_async.sim.loop import SimLoop, run
-from tests.races.world import INFY, OPEN_NS, plan_of
+from tests.races.world import INFY, OPEN_NS, Story, World, live, plan_of
 
 _T = TypeVar("_T")
 
@@ -38,6 +40,44 @@ def on_virtual_time(main: Callable[[LoopClock], Coroutine[Any, Any, _T]]) -> _T:
         return await main(LoopClock(loop))
 
     return run(begin(), start_ns=OPEN_NS)
+
+
+NewLoop: TypeAlias = Callable[[], asyncio.AbstractEventLoop]
+LOOPS: Mapping[str, NewLoop] = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+"""The loops the engine runs on for real."""
+
+
+def for_real(
+    new_loop: NewLoop,
+    story: Story,
+    *symbols: str,
+    exit_s: float = 300,
+    close_s: float = 600,
+    **engine: object,
+) -> World:
+    """Let a story happen on a real loop and a real clock, in a session that has just opened.
+
+    The deadline and the close lie this far ahead; ``engine`` as in `World`.
+    """
+
+    async def day() -> World:
+        clock = SystemClock()
+        now_ns = clock.now_ns()
+        plans = [
+            plan_of(
+                symbol,
+                open_ns=now_ns - SECOND_NS,
+                exit_ns=now_ns + round(exit_s * SECOND_NS),
+                close_ns=now_ns + round(close_s * SECOND_NS),
+            )
+            for symbol in symbols or (INFY,)
+        ]
+        world = World(plans, {}, clock, **engine)  # type: ignore[arg-type] # named as there
+        await live(world, story, warm_up_s=0.05)
+        return world
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        return runner.run(day())
 
 
 async def pause(clock: Clock, seconds: float) -> None:

@@ -230,6 +230,7 @@ import asyncio, sys
 from olaf_async.adapters.clock import SystemClock
 from olaf_async.core.rules import SECOND_NS
 from olaf_async.domain.events import Verb
+from olaf_async.domain.order import Side
 from olaf_async.shell.signals import stop_on_signals
 from tests.races.world import ENTRY, UNDERCUT, World, plan_of
 
@@ -244,9 +245,12 @@ async def main():
         world.broker.keep_request(Verb.CANCEL)
     with stop_on_signals(world.supervisor):
         running = asyncio.ensure_future(world.supervisor.run())
-        await world.prints(UNDERCUT, ENTRY - 1_00)
+        await world.prints(UNDERCUT)
+        await world.comes_true(lambda: world.working(Side.BUY))
+        await world.prints(ENTRY - 1_00)
         if "held" in sys.argv:
             await world.prints(ENTRY)
+            await world.comes_true(world.protected)
         print("ready", flush=True)
         outcome = await running
     orders = [(order.side.value, str(order.status)) for order in world.exchange.records()]

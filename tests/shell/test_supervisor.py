@@ -151,7 +151,7 @@ def left_without_a_pump(*moods: Mood) -> World:
         journal.is_full = True
         await world.prints(ENTRY - 50, pause_s=30)
 
-    return play(story, journal=journal)
+    return play(story, new_journal=lambda _: journal)
 
 
 def test_s4_without_the_pump_a_resting_entry_is_cancelled_and_a_person_is_called() -> None:
@@ -189,7 +189,7 @@ def test_s4_the_end_comes_though_the_cancel_hangs() -> None:
         await world.prints(ENTRY - 50, pause_s=30)
 
     journal = FillingDisk()
-    world = play(story, journal=journal)
+    world = play(story, new_journal=lambda _: journal)
     assert world.outcome is not None
     assert world.outcome.exit_code == EXIT_UNSAFE
 
@@ -205,7 +205,7 @@ def test_s4_no_entry_that_waited_at_the_desk_leaves_any_more() -> None:
         await world.wait(30)
 
     journal = FillingDisk()
-    world = play(story, journal=journal)
+    world = play(story, new_journal=lambda _: journal)
     assert world.asked(PlaceOrder, Role.ENTRY) == []
     assert world.outcome is not None
 
