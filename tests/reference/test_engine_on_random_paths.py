@@ -151,7 +151,7 @@ def wrongs(replay: ReplayDay, days: list[SymbolDay]) -> list[str]:
         held[fill.symbol] += fill.side.sign * side[fill.symbol] * fill.quantity
         if not 0 <= held[fill.symbol] <= planned[fill.symbol]:
             found.append(f"{fill}: now {held[fill.symbol]} held")
-    # A close that comes before the slow broker's last answer leaves a trade that is over but not yet reported.
+    # A close that comes before the slow broker answers leaves a trade that is over but not reported.
     is_reported = not any(trader.state.position.entered for trader in replay.engine.traders.values())
     if is_reported and not any(held.values()):
         profit = sum(trade.gross for trade in replay.log.trades)
