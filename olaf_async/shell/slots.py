@@ -3,6 +3,8 @@
 Of the prints waiting in a slot only four can matter to a guard or a bar: the first, the lowest, the highest
 and the newest. They are kept in the order in which they came; the rest is merged away. Prints are never
 merged across a timer: those on either side of a due time stay apart.
+
+What is lost: which of two levels was touched first, where price came back and went further beyond the first.
 """
 
 from dataclasses import dataclass

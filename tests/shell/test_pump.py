@@ -256,6 +256,14 @@ def test_p4_prints_of_a_symbol_nobody_trades_are_nothing() -> None:
     assert bench.pump.is_idle
 
 
+def test_p4_a_quiet_print_does_not_overtake_one_that_waits() -> None:
+    bench = PumpBench()
+    bench.offer(UNDERCUT, 0)
+    bench.offer(ENTRY, 0)
+    bench.pump.turn()
+    assert bench.pump.markets[INFY].last == ENTRY
+
+
 @pytest.mark.parametrize("before", [60, 0.001])
 def test_prints_of_before_the_open_are_nothing_however_far_they_reach(before: float) -> None:
     bench = PumpBench()
@@ -295,6 +303,21 @@ def test_while_a_loss_limit_watches_a_position_it_is_valued_at_the_last_price_on
     marks = [event for event in bench.outlet.events if isinstance(event, Marked)]
     assert [mark.at_ns - OPEN_NS for mark in marks] == [SECOND_NS, 2 * SECOND_NS]
     assert [mark.prices for mark in marks] == [((INFY, ENTRY + 50),), ((INFY, ENTRY + 100),)]
+
+
+def test_the_mark_needs_no_print_to_be_due() -> None:
+    bench = holding(rules=Rules(max_daily_loss=100_000_00))
+    bench.at(0.5)
+    assert bench.pump.is_idle
+    bench.at(1)
+    assert not bench.pump.is_idle
+
+
+def test_without_a_loss_limit_nothing_is_ever_marked() -> None:
+    bench = holding()
+    bench.at(30)
+    bench.pump.turn()
+    assert "Marked" not in bench.kinds()
 
 
 def test_the_pump_wakes_for_its_timers_without_any_print() -> None:

@@ -48,18 +48,58 @@ def test_prints_on_either_side_of_a_timer_stay_apart() -> None:
     assert slot.take() == [prints[0], prints[2], prints[3], prints[4]]
 
 
-def played(market: SymbolMarket, prints: list[Print]) -> tuple[list[int], list[Bar]]:
-    """The sides on which the guard was first touched, in order, and the bars."""
-    sides: list[int] = []
+def test_while_a_timer_is_overdue_only_prints_of_one_instant_are_merged() -> None:
+    """When the one after it will be due nobody knows before it has run."""
+    due_ns = OPEN_NS + 10
+    prints = [(OPEN_NS + at, 100) for at in (10, 10, 10, 11, 12, 12)]
+    assert filled(prints, due_ns).take() == [prints[0], prints[2], prints[3], prints[4], prints[5]]
+
+
+@given(PRINTS.filter(bool))
+def test_what_is_kept_begins_ends_and_reaches_as_far_as_all_of_it_in_the_same_order(
+    prints: list[Print],
+) -> None:
+    kept = filled(prints).take()
+    rest = iter(prints)
+    assert all(print_ in rest for print_ in kept), "it came in another order"
+    assert len(kept) <= 4
+    assert (kept[0], kept[-1]) == (prints[0], prints[-1])
+    assert extremes(kept) == extremes(prints)
+
+
+def extremes(prints: list[Print]) -> list[Print]:
+    """The first lowest and the first highest print, in the order in which they came."""
+    prices = [price for _, price in prints]
+    return [prints[place] for place in sorted((prices.index(min(prices)), prices.index(max(prices))))]
+
+
+@given(PRINTS, st.lists(st.integers(0, 200), max_size=5))
+def test_no_timer_is_merged_across_whichever_is_next_when_a_print_comes(
+    prints: list[Print], seconds: list[int]
+) -> None:
+    """On either side of each timer the lowest and the highest are still there."""
+    timers = sorted(OPEN_NS + at * SECOND_NS for at in seconds)
+    slot = Slot()
+    for at_ns, price in prints:
+        slot.put(at_ns, price, next((due for due in timers if due > at_ns), NEVER_NS))
+    kept = slot.take()
+    for start, end in zip([0, *timers], [*timers, NEVER_NS], strict=True):
+        part = [print_ for print_ in prints if start <= print_[0] < end]
+        left = [print_ for print_ in kept if start <= print_[0] < end]
+        assert bool(part) == bool(left)
+        assert not part or extremes(part) == extremes(left)
+
+
+def played(market: SymbolMarket, prints: list[Print]) -> tuple[set[int], list[Bar]]:
+    """The sides on which the guard was touched, and the bars."""
+    sides: set[int] = set()
     bars: list[Bar] = []
     for at_ns, price in [*prints, (OPEN_NS + 300 * SECOND_NS, 100)]:
         while (bar := market.pop_bar(at_ns)) is not None:
             bars.append(bar.bar)
         touched = market.take(price, at_ns)
         if isinstance(touched, PriceTouched):
-            side = 1 if touched.price >= market.guard.high else -1
-            if side not in sides:
-                sides.append(side)
+            sides.add(1 if touched.price >= market.guard.high else -1)
     return sides, bars
 
 
@@ -83,3 +123,9 @@ def test_a_guard_and_the_bars_see_the_same_of_the_kept_prints_as_of_all(
         kept += filled(part, end_ns).take()
     assert len(kept) <= 4 * 5
     assert played(market(), kept) == played(market(), prints)
+
+
+def test_of_two_levels_the_one_touched_later_may_come_first_where_price_went_on_beyond_the_other() -> None:
+    """What merging costs: of 96 only that 95 came later is left. Both levels are still heard of."""
+    prints = [(OPEN_NS + number, price) for number, price in enumerate((97, 96, 101, 95))]
+    assert [price for _, price in filled(prints).take()] == [97, 101, 95]
