@@ -146,6 +146,54 @@ def test_a_read_that_was_asked_for_after_the_news_is_not_asked_for_twice() -> No
     assert on_virtual_time(story).reads_s() == [0]
 
 
+def test_what_is_learnt_while_a_read_is_out_is_not_credited_to_it() -> None:
+    async def story(clock: LoopClock) -> PollerBench:
+        bench = PollerBench(clock)
+        bench.broker.book_ends = [1.0]
+        reading = asyncio.get_running_loop().create_task(bench.poller.read())
+        await pause(clock, 0.5)
+        bench.engine.account.seq += 3
+        await reading
+        return bench
+
+    (read,) = on_virtual_time(story).events
+    assert isinstance(read, BooksRead)
+    assert read.asked_seq == 0
+
+
+def test_a_read_is_over_only_when_the_core_has_taken_it_in() -> None:
+    class Waiting(PollerBench):
+        """Its pump has not come round yet."""
+
+        def _report(self, event: Event) -> None:
+            self.events.append(event)
+
+    async def story(clock: LoopClock) -> list[tuple[int, bool]]:
+        bench = Waiting(clock)
+        reading = asyncio.get_running_loop().create_task(bench.poller.read())
+        seen = []
+        for _ in range(3):
+            await pause(clock, 1)
+            seen.append((len(bench.events), reading.done()))
+        bench.poller.handled()
+        await reading
+        return seen
+
+    assert on_virtual_time(story) == [(1, False)] * 3
+
+
+def test_while_a_read_is_out_the_poller_is_not_idle() -> None:
+    async def story(clock: LoopClock) -> tuple[bool, bool]:
+        bench = PollerBench(clock)
+        reading = asyncio.get_running_loop().create_task(bench.poller.read())
+        await pause(clock, 0)
+        is_idle = bench.poller.is_idle
+        await reading
+        return is_idle, bench.poller.is_idle
+
+    assert on_virtual_time(story) == (False, True)
+
+
 # --- beside the desk ------------------------------------------------------------------------------
 
 
