@@ -399,6 +399,16 @@ def test_a_person_ends_a_freezing() -> None:
     assert bench.frozen() is None
 
 
+def test_neither_a_resting_entry_nor_an_undecided_stop_is_quiet() -> None:
+    bench = Bench()
+    assert bench.is_quiet()
+    entry = bench.rest()
+    assert not bench.is_quiet()
+    bench.fill(entry)
+    bench.lose(bench.stop)
+    assert not bench.is_quiet()
+
+
 def test_a_stop_waits_for_every_question_and_leaves_the_protective_stops() -> None:
     bench = Bench()
     bench.fill(bench.rest())

@@ -6,7 +6,7 @@ from fractions import Fraction
 import pytest
 
 from olaf_async.core.rules import SECOND_NS
-from olaf_async.domain.events import ClockSkewed, Command, Mode, ModeSeen, Outcome, Status
+from olaf_async.domain.events import ClockSkewed, Command, Mode, ModeSeen, Outcome, PriceTouched, Status
 from olaf_async.domain.intents import PlaceOrder
 from olaf_async.domain.order import OrderState, PriceType, Role, Side, Terms
 from olaf_async.domain.setup import Direction
@@ -33,6 +33,12 @@ def test_an_undercut_rests_a_stop_limit_at_the_setups_level(
 def test_a_print_above_the_trigger_arms_nothing() -> None:
     bench = Bench()
     bench.price(TRIGGER + 5)
+    assert bench.took() == []
+
+
+def test_a_print_above_the_trigger_that_reaches_the_core_arms_nothing_either() -> None:
+    bench = Bench()
+    bench.tell(PriceTouched("ABC", bench.later(), TRIGGER + 5))
     assert bench.took() == []
 
 
@@ -141,6 +147,17 @@ def test_a_retry_that_would_come_after_the_triggers_time_is_not_made() -> None:
     bench.wait(10)
     assert bench.took() == []
     assert bench.state.armed_ns is None
+
+
+def test_refusals_are_counted_for_each_trigger_anew() -> None:
+    bench = Bench()
+    for _ in range(2):
+        bench.price(TRIGGER)
+        for _ in range(3):
+            bench.refuse(bench.entry)
+            bench.wait(5)
+        bench.wait(60)
+    assert bench.took() == ["place entry"] * 6
 
 
 def test_an_entry_rejected_after_its_acceptance_counts_as_a_refusal() -> None:
@@ -455,6 +472,21 @@ def test_immediate_reentry_rearms_at_a_print_strictly_below_the_entry() -> None:
     assert bench.took() == ["place entry"]
 
 
+def test_an_exit_rearms_once_and_an_entry_that_lapses_needs_a_new_undercut() -> None:
+    bench = Bench(strategy=replace(STRATEGY, reenters_at_once=True))
+    bench.hold_and_stop_out()
+    bench.price(ENTRY - 5)
+    bench.settle()
+    bench.wait(900)
+    bench.settle()
+    bench.take()
+    assert bench.state.entry is None
+    bench.price(ENTRY - 5)
+    assert bench.took() == []
+    bench.price(TRIGGER)
+    assert bench.took() == ["place entry"]
+
+
 # --- without an order stream ------------------------------------------------------------------------
 
 
@@ -487,5 +519,5 @@ def test_without_a_stream_an_entry_once_touched_is_read_every_second_even_if_pri
 def test_with_a_stream_a_resting_entry_asks_for_no_books() -> None:
     bench = Bench()
     bench.rest()
-    bench.price(ENTRY)
+    bench.tell(PriceTouched("ABC", bench.later(), ENTRY))
     assert bench.engine.books_due_ns(bench.now_ns) > EXIT_NS

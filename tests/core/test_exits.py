@@ -216,6 +216,20 @@ def test_the_first_reason_to_leave_stands() -> None:
     assert bench.state.leaving is ExitReason.OPERATOR
 
 
+def test_a_person_who_flattens_while_a_target_is_being_taken_ends_the_symbols_day() -> None:
+    bench = Bench(strategy=TARGETS)
+    bench.hold()
+    bench.price(102_00)
+    bench.command(Command.FLATTEN)
+    bench.settle()
+    bench.fill(bench.exit, price=102_00)
+    bench.settle()
+    assert bench.trades[0].reason is ExitReason.TARGET
+    bench.take()
+    bench.price(TRIGGER)
+    assert bench.took() == []
+
+
 def test_a_frozen_symbol_still_exits_what_our_own_fills_explain_and_never_more() -> None:
     bench = Bench()
     entry = bench.undercut()

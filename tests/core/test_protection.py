@@ -207,6 +207,19 @@ def test_a_quantity_refused_three_times_ends_the_position() -> None:
     assert bench.took()[-1] == "cancel stop"
 
 
+def test_a_quantity_that_was_taken_in_between_starts_the_count_of_refusals_anew() -> None:
+    bench = Bench()
+    entry = bench.rest()
+    bench.fill(entry, 1)
+    bench.accept(bench.stop)
+    for _ in range(4):
+        bench.fill(entry, 1)
+        bench.refuse(bench.stop)
+        bench.wait(1)
+        bench.accept(bench.stop)
+    assert bench.state.leaving is None
+
+
 def test_a_raise_that_would_cover_more_than_is_held_by_now_does_not_leave_the_desk() -> None:
     bench = Bench()
     entry = bench.rest()
@@ -465,6 +478,16 @@ def test_a_fill_in_the_read_that_proves_the_stops_end_asks_for_one_more_before_i
     assert again.terms.quantity == 10
 
 
+def test_a_stop_taken_away_with_price_through_it_is_followed_by_an_exit() -> None:
+    bench = Bench()
+    stop = bench.hold()
+    bench.price(INITIAL - 5)
+    bench.end(stop)
+    bench.books()
+    assert bench.took() == ["place exit"]
+    assert bench.state.leaving is ExitReason.STOP
+
+
 def test_a_stop_we_took_back_ourselves_is_not_a_stop_taken_by_others() -> None:
     bench = Bench()
     entry = bench.rest()
@@ -667,6 +690,7 @@ def test_a_stop_that_was_touched_and_left_alone_again_trails_on() -> None:
     bench.price(INITIAL + 50)
     bench.wait(1)
     assert bench.state.touched_ns is None
+    assert bench.engine.books_due_ns(bench.now_ns) == bench.now_ns
     bench.bar(100_00, 101_00, 99_80, 100_50)
     assert bench.took() == ["modify stop"]
 

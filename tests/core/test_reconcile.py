@@ -194,6 +194,7 @@ def test_a_second_candidate_freezes_the_symbol_and_both_quantities_are_protected
     bench.reach(entry, intent, "2")
     bench.books()
     assert bench.frozen() is not None
+    assert bench.said.count("order_found") == 1
     bench.settle()
     assert not bench.state.phantoms
     both = Bench()
@@ -309,6 +310,31 @@ def test_no_more_is_protected_than_the_undecided_entry_could_have_bought() -> No
     bench.lose(bench.undercut())
     seen(bench, 25)
     assert bench.stop.terms.quantity == 10
+
+
+def test_shares_seen_beside_a_known_partial_fill_are_protected_with_it() -> None:
+    bench = Bench()
+    entry = bench.rest()
+    bench.fill(entry, 4)
+    bench.settle()
+    seen(bench, 10)
+    assert bench.state.exposure == 10
+    (raised,) = [intent for intent in bench.take() if isinstance(intent, ModifyOrder)]
+    assert raised.terms.quantity == 10
+    seen(bench, 12)
+    assert bench.state.exposure == 10
+
+
+def test_a_position_book_that_lags_behind_a_sale_protects_nothing() -> None:
+    bench = Bench()
+    entry = bench.rest()
+    bench.fill(entry, 4)
+    bench.settle()
+    bench.fill(bench.stop)
+    bench.take()
+    seen(bench, 4)
+    assert bench.state.exposure == 0
+    assert "place stop" not in bench.took()
 
 
 @pytest.mark.parametrize("quantity", [-10, 0])
@@ -490,6 +516,25 @@ def test_orders_of_others_are_recognised_and_left_alone() -> None:
     assert bench.frozen() is None
     assert bench.state.held == 10
     assert set(bench.said) <= {"foreign_fill", "unprotected"}
+
+
+def test_a_foreign_fill_asks_for_the_books_at_once() -> None:
+    bench = Bench()
+    bench.hold()
+    assert bench.engine.books_due_ns(bench.now_ns) > bench.now_ns
+    bench.stranger(Side.BUY, 4)
+    assert bench.engine.books_due_ns(bench.now_ns) == bench.now_ns
+
+
+def test_a_trade_without_its_order_asks_for_one_more_read_at_once_and_not_for_ever() -> None:
+    bench = Bench()
+    bench.stranger(Side.BUY, 5, tells=False)
+    bench.stranger(Side.SELL, 5, tells=False)
+    bench.ledger.orders.clear()
+    bench.books()
+    assert bench.engine.books_due_ns(bench.now_ns) == bench.now_ns
+    bench.books()
+    assert bench.engine.books_due_ns(bench.now_ns) > bench.now_ns
 
 
 def test_a_foreign_fill_is_counted_once_whether_by_frame_or_by_book() -> None:
