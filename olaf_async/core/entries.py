@@ -90,7 +90,7 @@ def sent(state: SymbolState, now_ns: int) -> None:
 def is_unwanted(state: SymbolState, entry: Order, now_ns: int) -> bool:
     """Whether the outstanding entry should be cancelled, or not be sent at all."""
     position = state.position
-    if state.leaving is not None or state.frozen is not None or position.left or position.taken:
+    if state.frozen is not None or position.left or position.taken:
         return True
     if state.armed_ns is None or now_ns >= state.armed_ns + state.rules.order_timeout_ns:
         return True

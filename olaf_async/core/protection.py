@@ -230,8 +230,9 @@ def modify_refused(state: SymbolState, order: Order, refused: Terms) -> None:
 def measure(state: SymbolState, now_ns: int) -> None:
     """Keep the time for which shares were held without a confirmed stop for all of them."""
     stop = state.stop
-    is_confirmed = stop is not None and stop.state in _CONFIRMED and not state.account.is_mode_foreign
-    covered = stop.remaining if stop is not None and is_confirmed else 0
+    covered = 0
+    if stop is not None and stop.state in _CONFIRMED and not state.account.is_mode_foreign:
+        covered = stop.remaining
     if state.exposure > covered:
         if state.unprotected_since_ns is None:
             state.unprotected_since_ns = now_ns

@@ -176,7 +176,7 @@ def _is_modify_past_settling(state: SymbolState, order: Order, asked_ns: int) ->
 
 def _absent(state: SymbolState, order: Order, books: SymbolBooks) -> None:
     """Absence of what we sent counts in two complete reads, both asked for after the settle time."""
-    if order.state is not OrderState.UNDECIDED or order.order_id is not None:
+    if order.state is not OrderState.UNDECIDED:
         return
     if _is_past_settling(state, order, books) and not order.is_queued:
         order.absent_reads += 1

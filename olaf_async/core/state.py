@@ -154,7 +154,7 @@ class SymbolState:
     @property
     def is_exposed(self) -> bool:
         """Whether it counts against the account's open positions."""
-        return self.held != 0 or self.provisional != 0 or self.entry is not None
+        return self.held != 0 or self.entry is not None
 
     @property
     def slots(self) -> tuple[Order, ...]:
@@ -217,7 +217,7 @@ class SymbolState:
     @property
     def is_waiting_for_evidence(self) -> bool:
         """Whether the books should be read every second for this symbol."""
-        if self.held < 0 or self.provisional or (self.stops_gone > 1 and self.held):
+        if self.held < 0 or self.provisional or self.stops_gone > 1:
             return True
         if self.touched_ns is not None and self.stop is not None:
             return True
@@ -230,7 +230,7 @@ class SymbolState:
     @property
     def is_unreported(self) -> bool:
         """A trade is over, and the tradebook has not told yet what it was worth to the paisa."""
-        if not self.position.entered or self.held or self.provisional or self.slots:
+        if not self.position.entered or self.held or self.slots:
             return False
         return any(not order.is_value_exact for order in self.retired[self.retired_before :])
 
@@ -244,7 +244,7 @@ class SymbolState:
     @property
     def is_idle(self) -> bool:
         """Nothing held, nothing outstanding, nothing armed, nothing left to report."""
-        is_busy = self.held or self.provisional or self.slots or self.armed_ns is not None
+        is_busy = self.held or self.slots or self.armed_ns is not None
         return not (is_busy or self.is_unreported)
 
     def retire(self, order: Order) -> None:
@@ -266,5 +266,4 @@ class SymbolState:
 
 def is_unanswered(order: Order) -> bool:
     """Whether it has been sent, no broker id is known, and an answer may still bring one."""
-    is_open = order.state in (OrderState.IN_FLIGHT, OrderState.UNDECIDED)
-    return is_open and order.order_id is None and order.sent_ns is not None
+    return order.state in (OrderState.IN_FLIGHT, OrderState.UNDECIDED) and order.sent_ns is not None

@@ -154,7 +154,7 @@ class Trader:
             calls.cancel(state, phantom, now_ns)
         protection.measure(state, now_ns)
         self._finish(now_ns)
-        if state.leaving is None and not (state.is_done and state.is_idle):
+        if state.leaving is None and not state.is_idle:
             state.wake(state.session.exit_ns)
         state.account.exposed[state.symbol] = state.is_exposed
         self.guard = self._guard_now(now_ns)
@@ -188,7 +188,7 @@ class Trader:
     def _finish(self, now_ns: int) -> None:
         """A position that is flat, with nothing left that could change it, is a trade."""
         state = self.state
-        if state.held or state.provisional or state.slots or state.is_unreported:
+        if state.held or state.slots or state.is_unreported:
             return
         if state.position.entered:
             self._report()

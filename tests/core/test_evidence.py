@@ -319,6 +319,21 @@ def test_after_an_undecided_modify_there_is_no_other_until_the_row_shows_old_or_
     assert bench.took() == []
 
 
+def test_terms_that_are_neither_old_nor_new_after_the_settle_time_are_what_the_broker_keeps() -> None:
+    bench = Bench()
+    raised = raising(bench)
+    stop = bench.stop
+    bench.lose(stop)
+    kept = replace(raised, price=raised.price + 5)
+    bench.show("2", kept)
+    bench.wait(129)
+    bench.books()
+    assert where(stop) is OrderState.MODIFY_UNDECIDED
+    bench.wait(2)
+    bench.books()
+    assert (where(stop), stop.terms) == (OrderState.WORKING, kept)
+
+
 def test_an_undecided_modify_does_not_block_a_cancel_and_is_settled_beside_it() -> None:
     bench = Bench()
     wished = raising(bench)
