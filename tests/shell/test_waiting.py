@@ -9,7 +9,7 @@ from olaf_async.core.rules import NEVER_NS, SECOND_NS
 from olaf_async.shell.waiting import first_of, wait_for_signal_or_time
 from tests.races.world import OPEN_NS
 
-from .harness import on_virtual_time, pause
+from .harness import HandClock, on_virtual_time, pause
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,39 @@ def test_the_first_of_signal_and_time_ends_the_wait(
         return clock.now_ns() - OPEN_NS
 
     assert on_virtual_time(story) == ends_s * SECOND_NS
+
+
+@pytest.mark.parametrize(("is_set", "due_ns"), [(True, OPEN_NS + SECOND_NS), (False, NEVER_NS)])
+def test_where_the_time_cannot_matter_the_clock_is_not_asked_to_wait(is_set: bool, due_ns: int) -> None:
+    """The hand-set clock refuses; the machine's would wake once a second to see whether never has come."""
+
+    async def story(_clock: LoopClock) -> None:
+        signal = asyncio.Event()
+        if is_set:
+            signal.set()
+        else:
+            asyncio.get_running_loop().call_later(5, signal.set)
+        await wait_for_signal_or_time(signal, HandClock(), due_ns)
+
+    on_virtual_time(story)
+
+
+def test_a_loser_that_takes_its_time_to_go_is_waited_for() -> None:
+    async def story(clock: LoopClock) -> bool:
+        is_gone = False
+
+        async def slow_to_go() -> None:
+            nonlocal is_gone
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await pause(clock, 3)
+                is_gone = True
+
+        await first_of(slow_to_go(), pause(clock, 1))
+        return is_gone
+
+    assert on_virtual_time(story)
 
 
 def test_what_lost_the_race_is_gone_when_the_wait_is_over() -> None:
