@@ -313,19 +313,19 @@ VARIANTS = {
     "plain": (PLAIN_RULES._replace(deadline_s=53099), 10),
     "a target of 1 R, immediate re-entry, one-minute bars": (
         PLAIN_RULES._replace(deadline_s=53099, take_profit_r=Fraction(1), reentry="immediate", bar_s=60),
-        21,
+        20,
     ),
 }
 
 
-def every_third(days: Iterator[RealDay]) -> list[list[SymbolDay]]:
-    """Every third recorded day of the account, with all its symbols."""
+def every_fifth(days: Iterator[RealDay]) -> list[list[SymbolDay]]:
+    """Every fifth recorded day of the account, with all its symbols."""
     dates: dict[date, list[SymbolDay]] = {}
     for real in days:
         setup = real.setup
         levels = Levels(setup.entry, setup.trigger, setup.tick, setup.true_range, setup.direction)
         dates.setdefault(real.date, []).append(SymbolDay(real.symbol, levels, real.prints, day=real.date))
-    return list(dates.values())[1::3]
+    return list(dates.values())[1::5]
 
 
 @pytest.fixture(scope="module")
@@ -333,7 +333,7 @@ def recorded() -> list[list[SymbolDay]]:
     days = real_days()
     if days is None:
         pytest.skip(SKIPPED_WHY)
-    return every_third(days)
+    return every_fifth(days)
 
 
 @pytest.mark.parametrize(("rules", "trades"), VARIANTS.values(), ids=VARIANTS.keys())
