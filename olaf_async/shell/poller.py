@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable
 
 from olaf_async.core.engine import Engine
-from olaf_async.core.rules import NEVER_NS, SECOND_NS
+from olaf_async.core.rules import SECOND_NS
 from olaf_async.domain.events import BooksFailed, BooksRead, Event
 from olaf_async.errors import BrokerError
 from olaf_async.ports.broker import Broker
@@ -48,21 +48,19 @@ class Poller:
     @property
     def is_idle(self) -> bool:
         """No read is out and none is due now."""
-        return not self._reading.locked() and self._due_ns() > self._clock.now_ns()
+        now_ns = self._clock.now_ns()
+        return not self._reading.locked() and self._engine.books_due_ns(now_ns) > now_ns
 
     async def run(self) -> None:
         """Read whenever a read is due, until cancelled. Yields: always."""
         while True:
             self._signal.clear()
-            due_ns = self._due_ns()
-            if due_ns <= self._clock.now_ns():
+            now_ns = self._clock.now_ns()
+            due_ns = self._engine.books_due_ns(now_ns)
+            if due_ns <= now_ns:
                 await self.read()
             else:
                 await wait_for_signal_or_time(self._signal, self._clock, due_ns)
-
-    def _due_ns(self) -> int:
-        """When the next read should begin; while one is out, its end decides anew."""
-        return NEVER_NS if self._reading.locked() else self._engine.books_due_ns(self._clock.now_ns())
 
     async def read(self) -> None:
         """See the books read as of now or later, and the core told, whether that succeeds or not.
@@ -73,7 +71,6 @@ class Poller:
         async with self._reading:
             if self._read_seq < wanted_seq:
                 await self._read()
-        self.kick()
 
     async def _read(self) -> None:
         asked_seq = self._engine.seq

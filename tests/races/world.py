@@ -104,7 +104,7 @@ class MoodyBroker:
         self.loses_frames = False
         self.news_end: Exception | Literal["end"] | None = None
         self.calls: list[tuple[int, OrderIntent]] = []
-        self.reads = 0
+        self.reads = self.quotes = 0
 
     # --- what a story says ------------------------------------------------------------------------
 
@@ -153,6 +153,7 @@ class MoodyBroker:
 
     async def quote(self, symbol: str) -> Paise | None:
         """See Broker."""
+        self.quotes += 1
         return await self._meet(self._mood("quote", None, symbol), lambda: self._inner.quote(symbol))
 
     def news(self) -> AsyncIterator[AccountNews]:

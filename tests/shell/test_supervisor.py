@@ -9,7 +9,7 @@ import pytest
 
 from olaf_async.adapters.journal.memory import MemoryJournal
 from olaf_async.core.rules import SECOND_NS
-from olaf_async.domain.events import ClockSkewed, Command, Commanded, StreamChanged, Verb
+from olaf_async.domain.events import ClockSkewed, Command, Commanded, Event, StreamChanged, Verb
 from olaf_async.domain.intents import PlaceOrder, Severity
 from olaf_async.domain.order import Role, Side
 from olaf_async.domain.trade import ExitReason
@@ -106,23 +106,38 @@ def test_s1_crashes_of_books_and_calls_end_new_risk_and_the_stop_is_still_confir
 # --- S3: calls that are out at the end ------------------------------------------------------------
 
 
-async def a_stop_is_asked_for_while_a_raise_is_out(world: World) -> None:
+async def a_stop_is_asked_for_while_a_call_hangs_of_which_all_is_known(world: World) -> None:
+    """The raise has been done, and the books have said so; only its answer has never come."""
     await world.enters()
     answer = world.broker.keep_answer(Verb.MODIFY, Role.STOP)
-    await world.until_ns(OPEN_NS + 61 * SECOND_NS)
+    await world.until_ns(OPEN_NS + 70 * SECOND_NS)
+    assert world.supervisor.engine.is_quiet
     world.supervisor.request_stop()
-    await world.wait(2)
-    assert world.supervisor.outcome.exit_code == EXIT_FINE
-    assert not world.supervisor.desk.is_idle, "it is still waited for"
+    await world.wait(5)
+    assert world.outcome is None, "it is still waited for"
     answer.open()
-    await world.wait(2)
+    await world.wait(1)
 
 
 def test_s3_a_stop_waits_for_the_answers_to_calls_that_are_out() -> None:
-    world = play(a_stop_is_asked_for_while_a_raise_is_out)
+    world = play(a_stop_is_asked_for_while_a_call_hangs_of_which_all_is_known)
     assert world.outcome is not None
     assert world.outcome.exit_code == EXIT_FINE
     assert world.protected() == SHARES
+
+
+async def a_stop_is_asked_for_while_a_call_hangs_for_good(world: World) -> None:
+    await world.enters()
+    world.broker.keep_answer(Verb.MODIFY, Role.STOP)
+    await world.until_ns(OPEN_NS + 70 * SECOND_NS)
+    world.supervisor.request_stop()
+    await world.wait(16)
+
+
+def test_s3_but_not_for_ever() -> None:
+    world = play(a_stop_is_asked_for_while_a_call_hangs_for_good)
+    assert world.outcome is not None
+    assert world.outcome.exit_code == EXIT_FINE, "all is known, and the position has its stop"
 
 
 # --- S4: without the pump -------------------------------------------------------------------------
@@ -194,20 +209,34 @@ def test_s4_the_end_comes_though_the_cancel_hangs() -> None:
     assert world.outcome.exit_code == EXIT_UNSAFE
 
 
+async def the_core_dies(world: World) -> None:
+    nonsense: Event = None  # type: ignore[assignment] # that is the point
+    world.supervisor.pump.put(nonsense)
+    await world.wait(0.01)
+
+
+def test_s4_the_exit_code_says_so_even_where_nothing_is_open() -> None:
+    async def story(world: World) -> None:
+        await the_core_dies(world)
+        await world.wait(20)
+
+    world = play(story)
+    assert world.outcome is not None
+    assert world.outcome.exit_code == EXIT_UNSAFE
+
+
 def test_s4_no_entry_that_waited_at_the_desk_leaves_any_more() -> None:
     async def story(world: World) -> None:
-        read = world.broker.keep_answer("books")
-        await world.prints(UNDERCUT, pause_s=0.5)
-        journal.is_full = True
-        world.supervisor.pump.put(Commanded(world.clock.now_ns(), Command.RESUME))
-        await world.wait(0.5)
-        read.open()
-        await world.wait(30)
+        await world.prints(ENTRY, pause_s=0)
+        await world.prints(UNDERCUT, symbol="TCS", pause_s=0.01)
+        await world.prints(UNDERCUT, pause_s=0.3)
+        assert world.state().entry is not None, "it waits for the rate"
+        await the_core_dies(world)
+        await world.wait(20)
 
-    journal = FillingDisk()
-    world = play(story, new_journal=lambda _: journal)
-    assert world.asked(PlaceOrder, Role.ENTRY) == []
-    assert world.outcome is not None
+    world = play(story, plan_of(), plan_of("TCS"), rules={"max_orders_per_s": 1})
+    assert len(world.orders(Side.BUY, "TCS")) == 1
+    assert world.orders(Side.BUY) == []
 
 
 # --- a whole day ----------------------------------------------------------------------------------
@@ -240,6 +269,7 @@ async def the_feed_is_silent_at_the_deadline(world: World) -> None:
 
 def test_an_exit_without_fresh_prints_asks_the_broker_for_a_price() -> None:
     world = play(the_feed_is_silent_at_the_deadline, SHORT_DAY)
+    assert world.broker.quotes == 1
     assert world.position() == 0
 
 
