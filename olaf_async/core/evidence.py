@@ -97,7 +97,6 @@ def accepted(state: SymbolState, order: Order, order_id: str) -> None:
     if order.order_id is None:
         order.order_id = order_id
         order.apply(Signal.ACCEPTED)
-        order.is_read_back = False
         state.want_books()
         state.account.see(order_id)
         _disown(state, order_id)
@@ -134,7 +133,6 @@ def _modify_answered(state: SymbolState, guards: Guards, order: Order, answer: O
     if order.pending is None or not guards.is_answer_for(order, answer):
         if answer.outcome is Outcome.ACCEPTED:
             # An older change has landed after all: see what it left behind.
-            order.is_read_back = False
             state.want_books()
         return
     match answer.outcome:
@@ -158,7 +156,6 @@ def _modify_answered(state: SymbolState, guards: Guards, order: Order, answer: O
 def modify_done(state: SymbolState, order: Order) -> None:
     """The pending terms are the order's terms now."""
     order.resolve(is_done=True)
-    order.is_read_back = False
     order.restore = None
     state.stop_refusals = 0
     state.want_books()
@@ -168,7 +165,6 @@ def modify_refused(state: SymbolState, order: Order, now_ns: int) -> None:
     """The pending terms never took effect."""
     refused = order.pending
     order.resolve(is_done=False)
-    order.is_read_back = False
     state.want_books()
     order.next_modify_ns = now_ns + state.rules.chase_ns
     if order.role is Role.STOP and refused is not None:

@@ -118,16 +118,16 @@ def _standing(state: SymbolState, order: Order, row: OrderRow, asked_ns: int, no
         evidence.modify_refused(state, order, now_ns)
     if order.state is OrderState.CANCELLING and now_ns >= order.next_cancel_ns:
         order.apply(Signal.CANCEL_FAILED)
-    if order.state is OrderState.WORKING and not order.is_read_back:
+    if order.state is OrderState.WORKING:
         _read_back(state, order, row.price_type, shown)
 
 
 def _read_back(state: SymbolState, order: Order, kind: PriceType, shown: Terms) -> None:
     """What the broker keeps must be what we sent, field by field; repaired once, then a person is called.
 
-    A stop that has triggered shows as the limit order it is by then.
+    Every read is held against it, because a change that counted as lost may land at any time. A stop that
+    has triggered shows as the limit order it is by then.
     """
-    order.is_read_back = True
     is_kind_kept = kind in (order.price_type, PriceType.LIMIT)
     if is_kind_kept and (shown == order.terms or _is_late_raise(state, order, shown)):
         return

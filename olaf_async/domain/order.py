@@ -197,7 +197,6 @@ class Order:
     next_cancel_ns: int = 0
     modifications: int = 0
     cancels: int = 0
-    is_read_back: bool = False
     repairs: int = 0
     restore: Terms | None = None
     ended_as: Signal | None = None

@@ -368,11 +368,11 @@ def test_an_older_modify_that_lands_late_is_looked_at_and_one_that_was_refused_l
     old = bench.lose(stop)
     bench.books()
     assert stop.pending is None
-    bench.answer_late(old, None, Outcome.REFUSED)
     bench.read_while_due()
-    assert stop.is_read_back
+    bench.answer_late(old, None, Outcome.REFUSED)
+    assert bench.read_while_due() == 0
     bench.answer_late(old, "2")
-    assert not stop.is_read_back
+    assert bench.read_while_due() == 1
 
 
 def test_a_raise_that_counted_as_never_done_and_lands_after_all_stands() -> None:

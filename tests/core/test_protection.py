@@ -298,7 +298,6 @@ def test_a_stop_is_read_back_after_placing_and_after_each_modify() -> None:
     bench.fill(bench.rest())
     bench.accept(bench.stop)
     assert bench.read_while_due() == 1
-    assert bench.stop.is_read_back
     bench.bar(100_00, 101_00, 99_80, 100_50)
     bench.accept(bench.stop)
     assert bench.read_while_due() == 1

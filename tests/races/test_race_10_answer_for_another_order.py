@@ -83,6 +83,8 @@ async def a_snapshot_from_before_the_raise_arrives_just_before_the_next_bar_clos
     assert world.stop_levels()[-1] == 1010_00 - BUFFER
     await world.prints(1007_00, 1008_00)
     await world.until_ns(OPEN_NS + 180 * SECOND_NS - SECOND_NS // 200)
+    # The read after it would put a false belief right, so it stays away.
+    world.broker.keep_answer("books")
     snapshot.open()
     await world.wait(3)
 
