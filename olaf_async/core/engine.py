@@ -282,7 +282,10 @@ class Engine:
         account = self.account
         account.asked_seq, account.asked_ns = event.asked_seq, event.asked_ns
         present = {row.order_id: None for row in event.orders}
-        contains_all = all(order_id in present for order_id in account.seen_ids)
+        # An order seen only after the read was asked for may well be missing from it.
+        contains_all = all(
+            order_id in present for order_id, seq in account.seen_ids.items() if seq <= event.asked_seq
+        )
         for order_id in (*present, *(trade.order_id for trade in event.trades)):
             account.see(order_id)
         for symbol, books in _by_symbol(event, self.traders, contains_all=contains_all).items():

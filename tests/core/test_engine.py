@@ -17,10 +17,13 @@ from olaf_async.domain.events import (
     Marked,
     Mode,
     ModeSeen,
+    OrderRow,
+    OrderUpdated,
     PriceTouched,
+    Status,
 )
 from olaf_async.domain.intents import CancelOrder, Intent, ModifyOrder, PlaceOrder, Severity
-from olaf_async.domain.order import OrderState, Role, Side
+from olaf_async.domain.order import OrderState, PriceType, Role, Side
 from olaf_async.errors import ConfigError, InvariantBroken
 from tests.core.bench import ENTRY, INITIAL, RULES, TRIGGER, Bench, plan, where
 
@@ -554,3 +557,15 @@ def test_a_stranger_in_a_symbol_of_nobodys_is_nobodys_business() -> None:
     bench.books()
     assert bench.took() == []
     assert bench.says == []
+
+
+def test_an_order_seen_after_a_read_was_asked_for_may_be_missing_from_it() -> None:
+    bench = Bench(symbols=("ABC", "DEF"))
+    read = bench.ask()
+    row = OrderRow("77", "DEF", Side.BUY, PriceType.LIMIT, Status.WORKING, 1, ENTRY, 0)
+    bench.tell(OrderUpdated(bench.later(), row))
+    bench.tell(read)
+    assert bench.state.books_seq == read.asked_seq
+    later = bench.ask()
+    bench.tell(later)
+    assert bench.state.books_seq < later.asked_seq, "by now it must be there"

@@ -233,7 +233,8 @@ class ReplayDay:
         match self.engine.admit(intent, self.now_ns):
             case Send(admitted):
                 half_ns = self._latency_ns // 2
-                self._after(half_ns, lambda: self._act(admitted, half_ns))
+                cause = self._cause(intent.symbol)
+                self._after(half_ns, lambda: self._act(admitted, half_ns, cause))
             case Wait(until_ns):
                 self._after(until_ns - self.now_ns, lambda: self._send(intent))
             case ReadFirst():
@@ -247,20 +248,25 @@ class ReplayDay:
         for intent in waiting:
             self._send(intent)
 
-    def _act(self, intent: OrderIntent, answer_after_ns: int) -> None:
+    def _cause(self, symbol: str) -> tuple[int | None, int] | None:
+        """The print that what is sent now is sent because of; None where it is not a print."""
+        newest = self._by_symbol[symbol].newest()
+        return newest if self._is_after_print and newest[1] == self.now_ns else None
+
+    def _act(self, intent: OrderIntent, answer_after_ns: int, cause: tuple[int | None, int] | None) -> None:
         """The request reaches the exchange; its frames go out at once, its answer takes the way back."""
         self._sync(intent.symbol)
         order_id: str | None = None
         outcome, message = Outcome.ACCEPTED, ""
         try:
-            order_id = self._call(intent)
+            # Until another print has come, what a print has caused waits for it.
+            order_id = self._call(intent, on_print=cause == self._by_symbol[intent.symbol].newest())
         except BrokerRejected as refusal:
             outcome, message = Outcome.REFUSED, str(refusal)
         self._take_news()
         self._after(answer_after_ns, lambda: self._answer(intent, outcome, order_id, message))
 
-    def _call(self, intent: OrderIntent) -> str | None:
-        on_print = self._is_after_print and not self._latency_ns
+    def _call(self, intent: OrderIntent, *, on_print: bool) -> str | None:
         match intent:
             case PlaceOrder():
                 return self.exchange.place(
