@@ -32,9 +32,7 @@ def test_an_exit_that_a_print_has_caused_waits_for_the_next_print(*, is_skipping
     )
     plan = Plan(SETUP, SESSION, EightyTwenty(SETUP, SESSION, STRATEGY))
     rules = Rules(chase_ns=10 * SECOND_NS)
-    day = ReplayDay(
-        [plan], {"X": columns}, rules, PaperRules(), latency_ns=latency_ns, is_skipping=is_skipping
-    )
+    day = ReplayDay([plan], {"X": columns}, rules, PaperRules(), is_skipping=is_skipping)
     (trade,) = day.run().trades
     assert (trade.reason.value, trade.exit_value) == ("target", 100_900), "the target's own print is gone"
     assert (trade.exit_ns - OPEN_NS) // SECOND_NS == 62
