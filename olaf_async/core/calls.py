@@ -58,8 +58,9 @@ def modify(state: SymbolState, order: Order, terms: Terms) -> None:
 
 def cancel(state: SymbolState, order: Order, now_ns: int) -> None:
     """Ask for a cancel where that can be asked now: a known, working order, not just refused."""
-    if order.order_id is None or order.state not in _CANCELLABLE:
+    if order.state not in _CANCELLABLE:
         return
+    assert order.order_id is not None, "a working order has an id"
     if now_ns < order.next_cancel_ns:
         state.wake(order.next_cancel_ns)
         return

@@ -207,7 +207,7 @@ def _end_seen(state: SymbolState, order: Order, row: OrderRow, *, is_frame: bool
         if row.reason:
             text = f"{state.symbol}: {order.key} {row.status.value}: {row.reason}"
             state.say(Severity.WARNING, "order_ended", text)
-    if is_frame and not order.is_end_framed:
+    if is_frame:
         order.is_end_framed = True
         state.want_books()
     order.ended_as = PROOFS.get(row.status)

@@ -64,7 +64,7 @@ def _bind(state: SymbolState, books: SymbolBooks) -> None:
     """
     fresh = [row for order_id, row in books.rows.items() if evidence.find_by_id(state, order_id) is None]
     for order in state.orders:
-        if order.is_bound_by_books and _is_past_settling(state, order, books):
+        if _is_past_settling(state, order, books):
             order.is_bound_by_books = False
         is_tombstone = order.state is OrderState.ABSENT and order.order_id is None
         if order.is_bound_by_books or is_tombstone or is_unanswered(order):

@@ -537,6 +537,15 @@ def test_a_contradiction_is_looked_at_again_a_second_later_and_not_without_pause
         bench.wait(1)
 
 
+def test_a_contradiction_that_stays_is_looked_at_once_a_second_also_where_nothing_else_is_due() -> None:
+    faulty = Faulty()
+    bench = Bench(check=faulty)
+    bench.hold()
+    faulty.failures = 10**6
+    bench.command(Command.RESUME)
+    assert bench.engine.guard("ABC").due_ns == bench.now_ns + SECOND_NS
+
+
 def test_more_fills_than_were_asked_for_freeze_the_symbol_and_the_other_evidence_still_counts() -> None:
     bench = Bench()
     entry = bench.rest()

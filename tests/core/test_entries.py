@@ -92,7 +92,7 @@ def test_a_trigger_that_a_limit_denies_lapses_and_is_said_once() -> None:
     for _ in range(5):
         bench.price(TRIGGER)
     assert bench.took() == []
-    assert bench.said == ["trigger_denied"]
+    assert [say.text for say in bench.says] == ["ABC: undercut not acted on: trading is halted"]
     bench.command(Command.RESUME)
     bench.price(TRIGGER + 5)
     assert bench.took() == []
@@ -179,6 +179,7 @@ def test_a_retry_is_denied_where_price_has_passed_the_level_meanwhile() -> None:
     bench.wait(10)
     assert bench.took() == []
     assert bench.state.armed_ns is None
+    assert bench.says[-1].text == "ABC: undercut not acted on: is_level_ahead"
 
 
 # --- taken back -------------------------------------------------------------------------------------
@@ -313,11 +314,12 @@ def test_a_late_fill_of_an_earlier_entry_takes_the_resting_one_back() -> None:
     assert bench.stop.terms.quantity == 6
 
 
-def test_an_entry_that_the_broker_keeps_otherwise_than_sent_is_taken_back() -> None:
+@pytest.mark.parametrize("kept", [Terms(100, 100_30, ENTRY), Terms(10, 100_35, ENTRY + 5)])
+def test_an_entry_that_the_broker_keeps_otherwise_than_sent_is_taken_back(kept: Terms) -> None:
     bench = Bench()
     entry = bench.undercut()
     bench.accept(entry)
-    bench.show("1", Terms(100, 100_30, ENTRY))
+    bench.show("1", kept)
     bench.take()
     bench.books()
     assert bench.took() == ["cancel entry"]
@@ -330,6 +332,7 @@ def test_an_entry_that_the_broker_keeps_otherwise_than_sent_is_taken_back() -> N
 def test_an_undecided_entry_is_not_repeated_and_the_books_are_read_every_second() -> None:
     bench = Bench()
     bench.lose(bench.undercut())
+    assert bench.said == ["undecided"]
     assert where(bench.entry) is OrderState.UNDECIDED
     bench.take()
     assert bench.read_while_due() == 1
@@ -514,6 +517,17 @@ def test_without_a_stream_an_entry_once_touched_is_read_every_second_even_if_pri
     bench.wait(1)
     bench.read_while_due()
     assert bench.took() == ["place stop"]
+
+
+def test_without_a_stream_an_entry_known_to_be_filling_is_read_every_second() -> None:
+    bench = Bench()
+    entry = bench.rest()
+    bench.stream(is_up=False)
+    bench.fill(entry, 4, tells=False)
+    bench.settle()
+    bench.wait(60)
+    bench.read_while_due()
+    assert bench.engine.books_due_ns(bench.now_ns) == bench.engine.account.asked_ns + SECOND_NS
 
 
 def test_with_a_stream_a_resting_entry_asks_for_no_books() -> None:

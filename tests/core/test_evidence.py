@@ -160,6 +160,50 @@ def test_a_timeout_is_not_evidence() -> None:
     assert where(entry) is OrderState.WORKING
 
 
+def test_a_strangers_order_like_ours_that_comes_after_our_answer_is_his() -> None:
+    bench = Bench()
+    entry = bench.rest()
+    bench.frame_of(replace(bench.ledger.orders["1"], order_id="X"))
+    assert bench.frozen() is None
+    assert bench.state.orders == (entry,)
+
+
+def test_an_answer_makes_a_read_asked_for_before_it_worthless() -> None:
+    bench = Bench()
+    entry = bench.undercut()
+    read = bench.ask()
+    bench.accept(entry)
+    before = bench.state.books_seq
+    bench.tell(replace(read, at_ns=bench.later()))
+    assert bench.state.books_seq == before
+
+
+def test_a_cancel_that_was_taken_asks_for_the_books_at_once() -> None:
+    bench = Bench()
+    entry = bench.rest()
+    bench.wait(900)
+    bench.read_while_due()
+    bench.accept(entry)
+    assert bench.engine.books_due_ns(bench.now_ns) == bench.now_ns
+
+
+def test_the_late_refusal_of_a_cancel_does_not_disturb_what_was_asked_since() -> None:
+    bench = Bench()
+    stop = bench.hold()
+    bench.stranger(Side.SELL, 10)
+    (cancel,) = bench.open
+    bench.wait(1)
+    assert where(stop) is OrderState.CANCELLING
+    bench.state.position.take(-10, -10 * ENTRY, 0)
+    bench.books()
+    assert where(stop) is OrderState.WORKING
+    bench.bar(100_00, 101_00, 99_80, 100_50)
+    assert where(stop) is OrderState.MODIFYING
+    bench.answer_late(cancel, None, Outcome.REFUSED)
+    assert where(stop) is OrderState.MODIFYING
+    assert bench.frozen() is None
+
+
 # --- ends -------------------------------------------------------------------------------------------
 
 
@@ -175,6 +219,13 @@ def test_complete_needs_its_trade() -> None:
     bench.books()
     assert where(entry) is OrderState.FILLED
     assert bench.took() == ["place stop"]
+
+
+def test_complete_without_any_quantity_is_no_fill() -> None:
+    bench = Bench()
+    entry = bench.rest()
+    bench.frame_of(replace(bench.ledger.orders["1"], status=Status.COMPLETE, quantity=0))
+    assert where(entry) is OrderState.ENDING
 
 
 def test_waiting_for_the_trade_of_a_complete_order_reads_the_books_once_a_second_and_not_without_pause() -> (

@@ -305,8 +305,14 @@ def test_a_stop_is_read_back_after_placing_and_after_each_modify() -> None:
 
 @pytest.mark.parametrize(
     "kept",
-    [Terms(9, 98_00, 99_00), Terms(10, 97_00, 99_00), Terms(10, 98_00, 98_95), Terms(10, 98_00, 0)],
-    ids=["quantity", "limit", "trigger", "no trigger"],
+    [
+        Terms(9, 98_00, 99_00),
+        Terms(10, 97_00, 99_00),
+        Terms(10, 98_00, 98_95),
+        Terms(10, 98_00, 0),
+        Terms(9, 98_50, 99_50),
+    ],
+    ids=["quantity", "limit", "trigger", "no trigger", "quantity of a higher one"],
 )
 def test_terms_that_differ_field_by_field_are_put_right_once_and_then_a_person_is_called(kept: Terms) -> None:
     bench = Bench()
@@ -322,7 +328,11 @@ def test_terms_that_differ_field_by_field_are_put_right_once_and_then_a_person_i
     bench.accept(bench.stop)
     bench.show("2", kept)
     bench.books()
-    assert bench.said.count("terms_differ") == 2
+    differing = [say.text for say in bench.says if say.code == "terms_differ"]
+    assert [text.rpartition("; ")[2] for text in differing] == [
+        "putting it right",
+        "it was put right once already, a person must look",
+    ]
     assert bench.frozen() is not None
     bench.wait(10)
     bench.books()
@@ -389,6 +399,12 @@ def test_a_rejected_stop_is_placed_again_at_once_then_a_second_later_then_the_po
     assert bench.state.leaving is ExitReason.RISK
     assert bench.took() == ["place exit"]
     assert bench.said.count("stop_rejected") == 3
+    bench.settle()
+    bench.fill(bench.exit)
+    bench.settle()
+    bench.take()
+    bench.price(TRIGGER)
+    assert bench.took() == []
 
 
 def test_a_stop_refused_outright_is_a_rejected_stop() -> None:
@@ -416,6 +432,9 @@ def test_a_stop_refused_after_price_was_through_it_and_came_back_is_placed_again
     bench.price(INITIAL + 20)
     bench.refuse(bench.stop)
     assert bench.took() == ["place stop"]
+    bench.settle()
+    bench.bar(100_00, 101_00, 99_80, 100_50)
+    assert bench.took() == ["modify stop"]
 
 
 @pytest.mark.parametrize("status", [Status.CANCELLED, Status.EXPIRED])
@@ -783,7 +802,8 @@ def test_shares_without_a_confirmed_stop_are_alarmed_once_per_stretch() -> None:
     assert "unprotected" not in bench.said
     bench.wait(0.2)
     bench.wait(10)
-    assert bench.said.count("unprotected") == 1
+    (alarm,) = [say.text for say in bench.says if say.code == "unprotected"]
+    assert alarm == "ABC: 10 shares without a confirmed stop for 3.0 s"
     bench.accept(bench.stop)
     bench.end(bench.stop)
     bench.wait(10)

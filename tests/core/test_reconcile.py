@@ -325,6 +325,18 @@ def test_shares_seen_beside_a_known_partial_fill_are_protected_with_it() -> None
     assert bench.state.exposure == 10
 
 
+def test_a_fill_told_after_its_shares_were_seen_is_not_protected_twice() -> None:
+    bench = Bench()
+    entry = bench.undercut()
+    bench.lose(entry, reached=True)
+    seen(bench, 10)
+    bench.settle()
+    assert bench.state.provisional == 10
+    bench.ledger.positions["ABC"] = 6
+    bench.fill(entry, 4)
+    assert (bench.state.held, bench.state.exposure) == (4, 10)
+
+
 def test_a_position_book_that_lags_behind_a_sale_protects_nothing() -> None:
     bench = Bench()
     entry = bench.rest()
