@@ -347,6 +347,11 @@ class World:
         )
         self._paper._push()
 
+    def cancels_by_hand(self, order_id: str) -> None:
+        """Somebody else cancels an order of the account; the push channel tells of it."""
+        self.exchange.cancel(order_id, self.clock.now_ns())
+        self._paper._push()
+
     # --- the truth --------------------------------------------------------------------------------
 
     def orders(self, side: Side | None = None, symbol: str = INFY) -> list[OrderRecord]:
