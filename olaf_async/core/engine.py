@@ -84,6 +84,9 @@ class Drop:
     why: str
 
 
+_BROKEN = (InvariantBroken, AssertionError)
+"""A failed assertion is a broken invariant like any other: its symbol is frozen, the day goes on."""
+
 Verdict: TypeAlias = Send | Wait | ReadFirst | Drop
 
 
@@ -188,11 +191,11 @@ class Engine:
             case Command.HALT | Command.KILL:
                 account.is_halted |= is_all
                 for trader in named:
-                    self._tell(trader, at_ns, partial(trader.freeze, "a person has halted it", at_ns))
+                    trader.state.freeze("a person has halted it")
             case Command.RESUME:
                 account.is_halted &= not is_all
                 for trader in named:
-                    self._tell(trader, at_ns, partial(trader.thaw, at_ns))
+                    trader.state.frozen = None
             case Command.STOP:
                 account.is_stopping = True
             case Command.FLATTEN:
@@ -245,13 +248,13 @@ class Engine:
         mark = len(self.account.out)
         try:
             act()
-        except InvariantBroken as broken:
+        except _BROKEN as broken:
             self._take_back(mark)
             trader.stand_back(str(broken), at_ns)
             mark = len(self.account.out)
             try:
                 trader.look_again(at_ns)
-            except InvariantBroken as again:
+            except _BROKEN as again:
                 self._take_back(mark)
                 trader.stand_back(str(again), at_ns)
 

@@ -99,16 +99,23 @@ def accepted(state: SymbolState, order: Order, order_id: str) -> None:
         order.apply(Signal.ACCEPTED)
         state.want_books()
         state.account.see(order_id)
-        _disown(state, order_id)
+        _own(state, order, order_id)
     elif order.order_id != order_id:
         _second_id(state, order, order_id)
 
 
-def _disown(state: SymbolState, order_id: str) -> None:
-    """What was taken for somebody else's order is ours: its trades will be folded in as our own."""
+def _own(state: SymbolState, order: Order, order_id: str) -> None:
+    """What was taken for somebody else's order is ours: the shares it took of a position, it has left itself.
+
+    Its other trades will be folded in as they are heard of.
+    """
     other = state.foreign.pop(order_id, None)
-    if other is not None:
+    if other is None or not other.taken:
+        return
+    order.fold(other.taken, other.value)
+    if state.position.entered:
         state.position.take(-other.taken, -other.value, state.position.exit_ns)
+        state.position.leave(other.taken, other.value, state.position.exit_ns)
 
 
 def _second_id(state: SymbolState, order: Order, order_id: str) -> None:
@@ -122,7 +129,7 @@ def _second_id(state: SymbolState, order: Order, order_id: str) -> None:
     twin.apply(Signal.ACCEPTED)
     state.phantoms.append(twin)
     state.account.see(order_id)
-    _disown(state, order_id)
+    _own(state, twin, order_id)
     state.want_books()
     state.freeze(f"{order.key} is at the broker twice, as {order.order_id} and as {order_id}")
 
