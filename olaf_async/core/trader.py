@@ -120,16 +120,6 @@ class Trader:
         """Something about the account has changed."""
         self._step(now_ns)
 
-    def freeze(self, why: str, now_ns: int) -> None:
-        """A person is needed; nothing new is risked."""
-        self.state.freeze(why)
-        self._step(now_ns)
-
-    def thaw(self, now_ns: int) -> None:
-        """A person has looked."""
-        self.state.frozen = None
-        self._step(now_ns)
-
     def stand_back(self, why: str, now_ns: int) -> None:
         """Our own state contradicts itself: freeze, and look again in a while rather than at once."""
         self.state.freeze(why)

@@ -12,7 +12,7 @@ from olaf_async.domain.intents import ModifyOrder, PlaceOrder
 from olaf_async.domain.order import OrderState, PriceType, Role, Side, Terms
 from olaf_async.domain.setup import Direction
 from olaf_async.domain.trade import ExitReason
-from tests.core.bench import ENTRY, INITIAL, RULES, STRATEGY, TRIGGER, Bench, where
+from tests.core.bench import ENTRY, EXIT_NS, INITIAL, RULES, STRATEGY, TRIGGER, Bench, where
 
 LIMIT = 98_01
 """1 % below the initial stop, to the tick: 98.01 is rounded outward to 98.00."""
@@ -152,6 +152,15 @@ def test_the_bar_of_the_fill_may_be_told_to_raise_nothing() -> None:
     bench.wait(900)
     bench.bar(100_00, 101_00, 99_80, 100_50, span_s=900)
     assert bench.took() == ["modify stop"]
+
+
+def test_a_stop_that_has_sold_in_part_trails_on_with_the_rest() -> None:
+    bench = Bench()
+    bench.fill(bench.hold(), 4)
+    bench.bar(100_00, 101_00, 99_80, 100_50)
+    (raised,) = bench.take()
+    assert isinstance(raised, ModifyOrder)
+    assert raised.terms == Terms(10, 98_70, 99_70)
 
 
 def test_raises_that_come_while_one_is_in_flight_become_one() -> None:
@@ -446,6 +455,8 @@ def test_a_stop_taken_away_by_others_is_placed_again_once_its_end_is_evidenced(s
     bench.books()
     assert bench.took() == ["place stop"]
     assert bench.said.count("stop_gone") == 1
+    bench.settle()
+    assert bench.engine.books_due_ns(bench.now_ns) > EXIT_NS
 
 
 def test_a_stop_taken_away_twice_is_not_placed_again_but_alarmed_and_the_books_are_read_every_second() -> (

@@ -349,6 +349,19 @@ def test_a_position_book_that_lags_behind_a_sale_protects_nothing() -> None:
     assert "place stop" not in bench.took()
 
 
+def test_a_position_book_that_lags_behind_a_strangers_sale_protects_nothing() -> None:
+    bench = Bench()
+    entry = bench.rest()
+    bench.fill(entry, 4)
+    bench.settle()
+    bench.stranger(Side.SELL, 4)
+    bench.ledger.orders["X3"] = replace(bench.ledger.orders["X3"], filled=None, average=0)
+    bench.ledger.trades.pop()
+    bench.take()
+    seen(bench, 8)
+    assert bench.state.provisional == 0
+
+
 @pytest.mark.parametrize("quantity", [-10, 0])
 def test_shares_on_the_other_side_are_not_the_entrys(quantity: int) -> None:
     bench = Bench()
@@ -404,10 +417,11 @@ def test_shares_that_turn_out_to_be_somebody_elses_are_left_alone_again() -> Non
 
 def test_unseen_shares_are_read_for_every_second() -> None:
     bench = Bench()
-    bench.lose(bench.undercut())
+    bench.rest()
     seen(bench, 10)
     bench.settle()
-    assert bench.engine.books_due_ns(bench.now_ns) <= bench.engine.account.asked_ns + SECOND_NS
+    assert where(bench.entry) is OrderState.WORKING
+    assert bench.engine.books_due_ns(bench.now_ns) == bench.engine.account.asked_ns + SECOND_NS
 
 
 def test_no_bar_raises_the_stop_of_shares_whose_fill_is_not_known() -> None:

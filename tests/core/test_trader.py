@@ -58,6 +58,16 @@ def test_while_an_entry_rests_only_its_timeout_wakes_it() -> None:
     assert guard(bench) == Guard(NO_LOW, NO_HIGH, entry.sent_ns + RULES.order_timeout_ns, wants_bars=False)
 
 
+def test_while_an_entry_is_on_its_way_out_the_deadline_still_wakes_it() -> None:
+    bench = Bench()
+    entry = bench.rest()
+    bench.wait(900)
+    bench.accept(entry)
+    bench.end(entry)
+    assert where(entry) is OrderState.ENDING
+    assert guard(bench).due_ns == EXIT_NS
+
+
 def test_without_a_stream_the_resting_entrys_trigger_wakes_it_once() -> None:
     bench = Bench()
     bench.rest()
