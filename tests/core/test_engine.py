@@ -165,6 +165,19 @@ def _place(bench: Bench) -> PlaceOrder:
     return PlaceOrder(bench.symbol, 0, entry.key, entry.role, entry.side, entry.price_type, entry.terms)
 
 
+def test_taking_an_entry_back_may_use_the_rate_that_is_kept_for_getting_out() -> None:
+    bench = Bench(symbols=("ABC", "XYZ"), rules=replace(RULES, max_orders_per_s=2))
+    bench.rest()
+    bench.wait(2)
+    bench.symbol = "XYZ"
+    bench.price(TRIGGER)
+    bench.is_desk_busy = True
+    bench.command(Command.HALT)
+    (cancel,) = bench.waiting
+    assert isinstance(cancel, CancelOrder)
+    assert isinstance(bench.engine.admit(cancel, bench.now_ns), Send)
+
+
 def test_who_had_to_wait_is_not_counted_as_sent() -> None:
     bench = Bench(symbols=("ABC", "XYZ"), rules=replace(RULES, max_orders_per_s=2))
     for bench.symbol in ("ABC", "XYZ"):

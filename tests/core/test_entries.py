@@ -302,6 +302,16 @@ def test_the_rest_of_an_entry_is_taken_back_once_part_of_it_has_been_closed() ->
     assert "cancel entry" in bench.took()
 
 
+def test_the_rest_of_an_entry_is_taken_back_once_a_stranger_has_closed_part_of_it() -> None:
+    bench = Bench()
+    entry = bench.rest()
+    bench.fill(entry, 4)
+    bench.settle()
+    bench.take()
+    bench.stranger(Side.SELL, 2)
+    assert "cancel entry" in bench.took()
+
+
 def test_a_late_fill_of_an_earlier_entry_takes_the_resting_one_back() -> None:
     bench = Bench()
     first = bench.rest()

@@ -285,6 +285,30 @@ def test_what_was_taken_for_a_strangers_order_is_given_back_when_it_turns_out_to
     assert (trade.reason, trade.exit_value) == (ExitReason.STOP, 10 * INITIAL)
 
 
+def test_an_order_found_to_be_ours_after_its_trade_was_reported_changes_nothing_any_more() -> None:
+    bench = Bench()
+    bench.fill(bench.rest())
+    stop = bench.stop
+    intent = bench.lose(stop)
+    bench.price(INITIAL)
+    for _ in range(2):
+        bench.wait(2)
+        bench.price(INITIAL)
+        bench.books()
+    bench.reach(stop, intent, "2")
+    bench.ledger.execute("2", 10, INITIAL)
+    bench.frame_of(replace(bench.ledger.orders["2"], trigger=INITIAL + 5))
+    bench.refuse(bench.exit)
+    bench.settle()
+    assert len(bench.trades) == 1
+    bench.answer_late(intent, "2")
+    bench.settle()
+    bench.wait(5)
+    bench.settle()
+    assert (bench.state.held, len(bench.trades), bench.state.slots) == (0, 1, ())
+    assert where(stop) is OrderState.FILLED
+
+
 # --- shares seen before their fill ------------------------------------------------------------------
 
 
