@@ -35,6 +35,7 @@ class Account:
     open_profit: Paise = 0
     exposed: dict[str, bool] = field(default_factory=dict)
     sends: deque[int] = field(default_factory=deque)
+    urgent_until_ns: int = -1
     seen_ids: dict[str, int] = field(default_factory=dict)
     asked_seq: int = -1
     asked_ns: int = 0
@@ -76,8 +77,11 @@ class Account:
         """When the next order call may leave, or None for now; counts it where it may.
 
         A quarter of the rate (at least one call, where there is more than one) is kept for protective and
-        exit orders. Source of the sliding window: ten orders a second per client, 429 beyond.
+        exit orders, and while one of these has been told to wait, no entry leaves before it. Source of the
+        sliding window: ten orders a second per client, 429 beyond.
         """
+        if not is_urgent and now_ns <= self.urgent_until_ns:
+            return self.urgent_until_ns + 1
         window_start = now_ns - SECOND_NS
         while self.sends and self.sends[0] <= window_start:
             self.sends.popleft()
@@ -87,7 +91,10 @@ class Account:
         if len(self.sends) < most:
             self.sends.append(now_ns)
             return None
-        return self.sends[len(self.sends) - most] + SECOND_NS
+        until_ns = self.sends[len(self.sends) - most] + SECOND_NS
+        if is_urgent:
+            self.urgent_until_ns = max(self.urgent_until_ns, until_ns)
+        return until_ns
 
     def mark(self, open_profit: Paise, now_ns: int) -> bool:
         """Take in the open positions' value against entry (paise); whether the loss latch closes now."""

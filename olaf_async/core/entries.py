@@ -26,7 +26,8 @@ def consider(state: SymbolState, guards: Guards, price: Paise, now_ns: int) -> N
     # An exit re-arms once; should this entry lapse, only a new undercut arms another.
     state.is_after_exit = False
     state.rejections = 0
-    state.entry_retry_ns = now_ns
+    # A broker that has just refused is not asked again at the rate of prints.
+    state.entry_retry_ns = max(now_ns, state.entry_retry_ns)
     state.last_denial = ""
 
 

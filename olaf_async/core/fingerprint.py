@@ -27,6 +27,7 @@ def fingerprint(engine: Engine) -> str:
         account.marked_ns,
         account.open_profit,
         tuple(account.sends),
+        account.urgent_until_ns,
         tuple(account.seen_ids.items()),
         account.asked_seq,
         account.asked_ns,

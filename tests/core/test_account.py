@@ -65,7 +65,7 @@ def test_a_single_order_a_second_is_not_divided() -> None:
     ours = account(max_orders_per_s=1)
     assert ours.wait_for_rate(0, is_urgent=False) is None
     assert ours.wait_for_rate(1, is_urgent=True) == SECOND_NS
-    assert ours.wait_for_rate(SECOND_NS, is_urgent=False) is None
+    assert ours.wait_for_rate(SECOND_NS, is_urgent=False) == SECOND_NS + 1, "the other was first"
 
 
 @given(st.integers(1, 12), st.lists(st.tuples(st.integers(0, SECOND_NS // 2), st.booleans()), max_size=60))
@@ -120,3 +120,12 @@ def test_the_first_mode_is_pinned_and_another_ends_new_risk_for_good() -> None:
     assert [(say.severity, say.code) for say in ours.out if isinstance(say, Say)] == [
         (Severity.ALARM, "mode_changed")
     ]
+
+
+def test_no_entry_leaves_before_a_protective_order_that_was_told_to_wait() -> None:
+    ours = account(max_orders_per_s=2)
+    assert [ours.wait_for_rate(0, is_urgent=True) for _ in range(2)] == [None, None]
+    assert ours.wait_for_rate(1, is_urgent=True) == SECOND_NS
+    assert ours.wait_for_rate(SECOND_NS, is_urgent=False) == SECOND_NS + 1
+    assert ours.wait_for_rate(SECOND_NS, is_urgent=True) is None
+    assert ours.wait_for_rate(SECOND_NS + 1, is_urgent=False) == 2 * SECOND_NS
