@@ -80,21 +80,21 @@ class Account:
         exit orders, and while one of these has been told to wait, no entry leaves before it. Source of the
         sliding window: ten orders a second per client, 429 beyond.
         """
-        if not is_urgent and now_ns <= self.urgent_until_ns:
-            return self.urgent_until_ns + 1
         window_start = now_ns - SECOND_NS
         while self.sends and self.sends[0] <= window_start:
             self.sends.popleft()
         most = self.rules.max_orders_per_s
         if not is_urgent and most > 1:
             most -= max(1, most // 4)
-        if len(self.sends) < most:
+        free_ns = now_ns if len(self.sends) < most else self.sends[len(self.sends) - most] + SECOND_NS
+        if not is_urgent and now_ns <= self.urgent_until_ns:
+            free_ns = max(free_ns, self.urgent_until_ns + 1)
+        if free_ns == now_ns:
             self.sends.append(now_ns)
             return None
-        until_ns = self.sends[len(self.sends) - most] + SECOND_NS
         if is_urgent:
-            self.urgent_until_ns = max(self.urgent_until_ns, until_ns)
-        return until_ns
+            self.urgent_until_ns = max(self.urgent_until_ns, free_ns)
+        return free_ns
 
     def mark(self, open_profit: Paise, now_ns: int) -> bool:
         """Take in the open positions' value against entry (paise); whether the loss latch closes now."""
