@@ -4,9 +4,12 @@ OlafError
 ConfigError         bad settings or input file; before anything trades; exit code 3
 InvariantBroken     our own bug: the symbol is frozen; never swallowed below the pump
 BrokerError         a call to the broker did not simply succeed
-BrokerRejected    refused with an answer listed as definite: nothing happened
-BrokerUnreachable never left this machine: nothing happened
-RateLimited       refused before acceptance: nothing happened, try later
+BrokerRejected    refused with an answer listed as definite: nothing happened, nor will by asking again
+NotNow            nothing happened, and the same call may succeed later
+RateLimited     refused by a limiter before acceptance
+BrokerUnreachable never left this machine
+SessionExpired  the server knows no key or no broker session for it; a person has to log in
+BrokerQueued      kept by the server for a person's approval
 BrokerUndecided   it may have happened: the only one that forbids a retry
 FeedError           the price feed broke its protocol
 JournalError        the record could not be written: no record, no new risk
@@ -33,16 +36,28 @@ class BrokerRejected(BrokerError):
     """The broker said a definite no; nothing happened."""
 
 
-class BrokerUnreachable(BrokerError):
-    """The request never left this machine; nothing happened."""
-
-
-class RateLimited(BrokerError):
-    """Refused by a limiter before acceptance; nothing happened. ``retry_after_s`` says when to try again."""
+class NotNow(BrokerError):
+    """Nothing happened, for a reason that passes. ``retry_after_s`` says when to ask again."""
 
     def __init__(self, message: str, retry_after_s: float = 1.0) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class RateLimited(NotNow):
+    """Refused by a limiter before acceptance."""
+
+
+class BrokerUnreachable(NotNow):
+    """The request never left this machine: no connection could be made."""
+
+
+class SessionExpired(NotNow):
+    """The server refuses the key: it is wrong, or the broker's daily session behind it has ended."""
+
+
+class BrokerQueued(BrokerError):
+    """The server keeps the order for a person's approval: it may be placed later, or never."""
 
 
 class BrokerUndecided(BrokerError):

@@ -1,7 +1,7 @@
 """What the shell needs of a broker, and how a broker says that it does not know.
 
-Every method may take long and may raise one leaf of BrokerError. Only BrokerUndecided leaves open
-whether the act happened; the others are definite.
+Every method may take long and may raise one leaf of BrokerError. BrokerUndecided leaves open whether the
+act happened, BrokerQueued whether it will; the others are definite.
 """
 
 from collections.abc import AsyncIterator
@@ -33,7 +33,9 @@ class Broker(Protocol):
         """Send a new order; return the broker's id for it.
 
         Raises:
-            BrokerRejected, BrokerUnreachable, RateLimited: definitely not placed.
+            BrokerRejected: definitely not placed, and not by asking again either.
+            NotNow: definitely not placed, for a reason that passes.
+            BrokerQueued: not placed, and a person may yet have it placed.
             BrokerUndecided: it may have been placed.
         """
         ...

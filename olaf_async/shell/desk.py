@@ -5,8 +5,8 @@ D2  "sending" is journalled before each send; a journal that fails means nothing
 D3  The lock is not held by a hung call: it is freed at the answer, at evidence that settles the question, at
     the time limit, or when protection of the same symbol is waiting. The call itself is never cancelled; its
     answer comes back as an event whenever it comes.
-D4  A wait, for the order rate, for a limiter of the broker's or for books that can be read, is waited out
-    without the lock; then the core is asked again.
+D4  A wait, for the order rate, for books that can be read, or for a broker that cannot be reached, limits or
+    has no session, is waited out without the lock; then the core is asked again.
 D5  A lost answer is LOST, never a failure: only the core decides what that means. A call that crashes is
     lost; what crashes before its call was not sent.
 """
@@ -20,7 +20,7 @@ from olaf_async.core.rules import SECOND_NS
 from olaf_async.domain.events import Event, OrderAnswered, Outcome, QuoteRead, Verb
 from olaf_async.domain.intents import CancelOrder, ModifyOrder, OrderIntent, PlaceOrder
 from olaf_async.domain.order import Role
-from olaf_async.errors import BrokerError, BrokerUndecided, RateLimited
+from olaf_async.errors import BrokerError, BrokerQueued, BrokerUndecided, NotNow
 from olaf_async.ports.broker import Broker
 from olaf_async.ports.clock import Clock
 from olaf_async.ports.journal import Entry, Journal
@@ -193,11 +193,13 @@ class Desk:
         outcome, message = Outcome.ACCEPTED, ""
         try:
             order_id = await self._ask_broker(admitted)
-        except RateLimited as limited:
+        except NotNow as later:
             if self._engine.is_open(intent):
-                self._turn_away(intent, limited)
+                self._turn_away(intent, later)
                 return
-            outcome, message = Outcome.REFUSED, str(limited)
+            outcome, message = Outcome.REFUSED, str(later)
+        except BrokerQueued as queued:
+            outcome, message = Outcome.QUEUED, str(queued)
         except BrokerUndecided as undecided:
             outcome, message = Outcome.LOST, str(undecided)
         except BrokerError as refusal:
@@ -207,11 +209,11 @@ class Desk:
             raise
         self._answer(intent, outcome, order_id, message)
 
-    def _turn_away(self, intent: OrderIntent, limited: RateLimited) -> None:
-        """A limiter refused the call before anything happened: begin again when it says, from the start."""
+    def _turn_away(self, intent: OrderIntent, later: NotNow) -> None:
+        """Nothing happened, for a reason that passes: begin again when the refusal says, from the start."""
         self._turned_away.add(intent.request)
         self.notice(intent.symbol)
-        again_ns = self._clock.now_ns() + int(limited.retry_after_s * SECOND_NS)
+        again_ns = self._clock.now_ns() + int(later.retry_after_s * SECOND_NS)
         self._spawn(self._steps, self._again(intent, again_ns), f"desk {intent.key} again")
 
     async def _again(self, intent: OrderIntent, at_ns: int) -> None:

@@ -13,11 +13,14 @@ from olaf_async.domain.events import Command, Commanded, OrderAnswered, Outcome,
 from olaf_async.domain.intents import CancelOrder, ModifyOrder, PlaceOrder
 from olaf_async.domain.order import Role, Side
 from olaf_async.errors import (
+    BrokerQueued,
     BrokerRejected,
     BrokerUndecided,
     BrokerUnreachable,
     JournalError,
+    NotNow,
     RateLimited,
+    SessionExpired,
 )
 from olaf_async.ports.journal import Entry
 from tests.races.world import (
@@ -280,10 +283,13 @@ def test_d4_a_wait_for_the_rate_is_waited_out_without_the_lock() -> None:
     assert bench.broker.seconds("1-entry") == [10.0]
 
 
-def test_d4_a_limiter_of_the_brokers_is_waited_out_without_the_lock_and_then_all_begins_again() -> None:
+@pytest.mark.parametrize("reason", [RateLimited, BrokerUnreachable, SessionExpired])
+def test_d4_what_passes_is_waited_out_without_the_lock_and_then_all_begins_again(
+    reason: type[NotNow],
+) -> None:
     async def story(clock: LoopClock) -> DeskBench:
         bench = DeskBench(clock)
-        bench.broker.ends["1-entry"] = [RateLimited("429", retry_after_s=7)]
+        bench.broker.ends["1-entry"] = [reason("not now", retry_after_s=7)]
         bench.desk.submit(entry(1))
         await pause(clock, 1)
         bench.desk.submit(entry(3))
@@ -343,7 +349,7 @@ def test_d4_an_entry_that_waited_for_books_leaves_when_they_come() -> None:
     [
         (0.5, Outcome.ACCEPTED),
         (BrokerRejected("no"), Outcome.REFUSED),
-        (BrokerUnreachable("no route to host"), Outcome.REFUSED),
+        (BrokerQueued("a person has to approve it"), Outcome.QUEUED),
         (BrokerUndecided("504"), Outcome.LOST),
         (KeyError("orderid"), Outcome.LOST),
     ],
