@@ -65,18 +65,6 @@ class World(NamedTuple):
 PLAIN = World()
 
 
-PLAIN = World()
-
-
-PLAIN = World()
-
-
-PLAIN = World()
-
-
-PLAIN = World()
-
-
 class Left(NamedTuple):
     """What is compared: the trades and the life of every order, up to the close."""
 
