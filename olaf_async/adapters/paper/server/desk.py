@@ -25,6 +25,9 @@ _FEED_SILENT_NS: Final = 30 * NS_PER_S
 OrderListener: TypeAlias = Callable[[OrderRecord], None]
 """Hears every order update at the moment it happens, and before the call that caused it is answered."""
 
+TickListener: TypeAlias = Callable[[str, "Quote", int], None]
+"""Hears a tick (symbol, the quote with it, its time) before any order meets it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Quote:
@@ -87,6 +90,7 @@ class PaperDesk:
         self._api_key = api_key.encode()
         self._quotes: dict[str, Quote] = {}
         self._listeners: list[OrderListener] = []
+        self._tick_listeners: list[TickListener] = []
         self._heard_ns = clock.now_ns()
 
     @property
@@ -103,14 +107,21 @@ class PaperDesk:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
+    def watch(self, listener: TickListener) -> Callable[[], None]:
+        """Let ``listener`` hear every tick from now on; call what is returned to stop."""
+        self._tick_listeners.append(listener)
+        return lambda: self._tick_listeners.remove(listener)
+
     # ------------------------------------------------------------------------------------------------- prices
 
     def quote(self, symbol: str) -> Quote | None:
         """What is known of a symbol's prices; None before the first."""
         return self._quotes.get(symbol)
 
-    def on_price(self, symbol: str, price: Paise, at_ns: int) -> None:
-        """Take in a tick: orders meet it, and the quote follows, one tick around it unless `set_quote` says.
+    def on_price(self, symbol: str, price: Paise, at_ns: int, *, continuous: bool = False) -> None:
+        """Take in a tick: the quote follows, one tick around it unless `set_quote` says, then orders meet it.
+
+        ``continuous`` as in `PaperExchange.on_print`.
 
         Raises:
             KeyError: the symbol is not listed here.
@@ -126,7 +137,9 @@ class PaperDesk:
             high=max(old.high, price),
             low=min(old.low, price),
         )
-        self._print(symbol, price, at_ns)
+        for listener in tuple(self._tick_listeners):
+            listener(symbol, self._quotes[symbol], at_ns)
+        self._print(symbol, price, at_ns, continuous=continuous)
 
     def set_quote(  # noqa: PLR0913 -- the fields of a quote
         self,
@@ -279,9 +292,9 @@ class PaperDesk:
             if quote.ltp != self.exchange.last(symbol) and quote.is_sane:
                 self._print(symbol, quote.ltp, self.clock.now_ns())
 
-    def _print(self, symbol: str, price: Paise, at_ns: int) -> None:
+    def _print(self, symbol: str, price: Paise, at_ns: int, *, continuous: bool = False) -> None:
         quote = self._quotes[symbol]
-        self.exchange.on_print(symbol, price, at_ns)
+        self.exchange.on_print(symbol, price, at_ns, continuous=continuous)
         self.exchange.set_quote(symbol, quote.bid, quote.ask)
         self._publish()
 
