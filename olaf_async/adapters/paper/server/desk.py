@@ -118,10 +118,21 @@ class PaperDesk:
         """What is known of a symbol's prices; None before the first."""
         return self._quotes.get(symbol)
 
-    def on_price(self, symbol: str, price: Paise, at_ns: int, *, continuous: bool = False) -> None:
-        """Take in a tick: the quote follows, one tick around it unless `set_quote` says, then orders meet it.
+    def on_price(  # noqa: PLR0913 -- a tick with its quote
+        self,
+        symbol: str,
+        price: Paise,
+        at_ns: int,
+        *,
+        continuous: bool = False,
+        bid: Paise | None = None,
+        ask: Paise | None = None,
+        volume: int | None = None,
+    ) -> None:
+        """Take in a tick: the quote follows, then orders meet it.
 
-        ``continuous`` as in `PaperExchange.on_print`.
+        Bid and ask, where they are not given, are one tick around the price. ``continuous`` as in
+        `PaperExchange.on_print`.
 
         Raises:
             KeyError: the symbol is not listed here.
@@ -132,8 +143,9 @@ class PaperDesk:
         self._quotes[symbol] = replace(
             old,
             ltp=price,
-            bid=max(tick, price - tick),
-            ask=price + tick,
+            bid=max(tick, price - tick) if bid is None else bid,
+            ask=price + tick if ask is None else ask,
+            volume=old.volume if volume is None else volume,
             high=max(old.high, price),
             low=min(old.low, price),
         )
