@@ -6,8 +6,10 @@ clock. It must never speak JSON, nor know which of the two halves asks.
 
 import asyncio
 import hmac
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
 from typing import Final, TypeAlias
 
 from olaf_async.adapters.paper.exchange import SQUARE_OFF_STRATEGY, PaperExchange, PaperRules
@@ -18,8 +20,12 @@ from olaf_async.errors import BrokerRejected
 from olaf_async.ports.clock import Clock
 
 NS_PER_S: Final = 1_000_000_000
+EXCHANGE: Final = "NSE"
+"""The only one there is here."""
+
 _DAY_S: Final = 86_400
 _POLL_EVERY_NS: Final = 5 * NS_PER_S
+_NOTES_MAX: Final = 100
 _FEED_SILENT_NS: Final = 30 * NS_PER_S
 
 OrderListener: TypeAlias = Callable[[OrderRecord], None]
@@ -67,9 +73,10 @@ class Closed:
 class PaperDesk:
     """A paper account with its prices, on one event loop. Times come from the clock, prices in paise.
 
-    ``api_key`` "" lets every caller in. ``broker_name`` and ``user`` are the words clients are told.
-    ``is_analyze`` False makes the server answer as a live one does, without a mode; the account is the same.
-    ``sessions`` as in `PaperExchange`. Let `keep_time` run beside the servers.
+    ``api_key`` "" lets every caller in. ``sessions`` as in `PaperExchange`. ``broker_name`` and ``user`` are
+    words that clients are told. ``is_analyze`` False makes the server answer as a live one does, without a
+    mode; the account is the same. ``started_ns`` is when the account began. ``notes`` are the newest messages
+    that clients asked to be sent to a person; nobody sends them. Let `keep_time` run beside the servers.
     """
 
     def __init__(
@@ -87,11 +94,17 @@ class PaperDesk:
         self.broker_name = "paper"
         self.user = "paper"
         self.is_analyze = True
-        self._api_key = api_key.encode()
+        self.notes: deque[str] = deque(maxlen=_NOTES_MAX)
+        self._api_key = _bytes(api_key)
         self._quotes: dict[str, Quote] = {}
         self._listeners: list[OrderListener] = []
         self._tick_listeners: list[TickListener] = []
-        self._heard_ns = clock.now_ns()
+        self.started_ns = self._heard_ns = clock.now_ns()
+
+    def local(self, at_ns: int) -> datetime:
+        """A time as the account's wall clock showed it."""
+        zone = timezone(timedelta(seconds=self.exchange.rules.utc_offset_s))
+        return datetime.fromtimestamp(at_ns // NS_PER_S, zone)
 
     @property
     def mode(self) -> str:
@@ -100,7 +113,7 @@ class PaperDesk:
 
     def accepts(self, api_key: str) -> bool:
         """Whether this key opens the account."""
-        return not self._api_key or hmac.compare_digest(self._api_key, api_key.encode())
+        return not self._api_key or hmac.compare_digest(self._api_key, _bytes(api_key))
 
     def subscribe(self, listener: OrderListener) -> Callable[[], None]:
         """Let ``listener`` hear every order update from now on; call what is returned to stop."""
@@ -216,6 +229,22 @@ class PaperDesk:
         finally:
             self._publish()
 
+    def lists(self, symbol: str, exchange: str) -> bool:
+        """Whether this symbol is traded here."""
+        return exchange == EXCHANGE and symbol in self.tick_sizes
+
+    def held(self, symbol: str, product: str) -> int:
+        """Net shares of a position; short is negative."""
+        rows = self.exchange.position_rows(product)
+        return next((row.quantity for row in rows if row.symbol == symbol), 0)
+
+    def find(self, order_id: str) -> OrderRecord | None:
+        """One order in full; None where there is none of this id."""
+        try:
+            return self.exchange.record(order_id)
+        except BrokerRejected:
+            return None
+
     def modify(self, order_id: str, terms: Terms, price_type: PriceType) -> None:
         """Change a working order.
 
@@ -314,3 +343,7 @@ class PaperDesk:
         for record in self.exchange.take_frames():
             for listener in tuple(self._listeners):
                 listener(record)
+
+
+def _bytes(api_key: str) -> bytes:
+    return api_key.encode(errors="surrogatepass")  # JSON can spell text that UTF-8 cannot
