@@ -144,7 +144,8 @@ def test_margin_is_blocked_while_an_order_works_and_moves_to_the_position() -> N
 
 def test_margin_of_a_partly_filled_order_is_half_the_positions_and_half_the_orders() -> None:
     market = Market(split=scripted(4, 9)).prints(100_00)
-    order_id = market.place(BUY, LIMIT, 10, 100_00)
+    order_id = market.place(BUY, LIMIT, 10, 100_00, on_print=True)
+    market.prints(100_00)
     assert (market.exchange.funds().used, market.exchange.positions()[0].margin) == (200_00, 80_00)
     market.exchange.cancel(order_id, market.now_ns)
     assert market.exchange.funds().used == 80_00
@@ -216,8 +217,8 @@ def test_profit_is_realised_at_average_cost_and_open_shares_are_marked_at_the_la
 def test_charges_are_those_of_each_order_partial_fills_together() -> None:
     rates = ChargeRates()
     market = Market(PaperRules(charges=rates), split=lambda left: min(left, 300))
-    market.prints(800_00).place(BUY, MARKET, 1000)
-    market.prints(800_00, 800_05, 800_10).place(SELL, LIMIT, 10, 799_00)
+    market.prints(800_00).place(BUY, MARKET, 1000, on_print=True)
+    market.prints(800_00, 800_00, 800_05, 800_10).place(SELL, LIMIT, 10, 799_00)
     bought, sold = ExecutedOrder(True, 80_002_500), ExecutedOrder(False, 800_100)
     assert sum(quantity * price for quantity, price in market.fills[:4]) == bought.value
     expected = charges_of(rates, [bought]).total + charges_of(rates, [sold]).total
@@ -275,8 +276,8 @@ def test_the_sandboxs_frames_show_no_pending_shares_and_the_fill_as_the_price() 
 
 def test_an_average_is_rounded_to_the_nearest_paisa() -> None:
     market = Market(split=scripted(1, 2)).prints(100_00)
-    market.place(BUY, MARKET, 3)
-    assert market.prints(100_10).exchange.order_rows()[0].average == 100_07
+    market.place(BUY, MARKET, 3, on_print=True)
+    assert market.prints(100_00, 100_10).exchange.order_rows()[0].average == 100_07
 
 
 def test_history_holds_every_change_in_order() -> None:

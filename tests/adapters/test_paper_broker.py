@@ -86,6 +86,16 @@ def test_a_call_acts_after_half_the_latency_is_pushed_then_and_answered_after_th
     assert placed_ns == NOON_NS + 60 * MS
 
 
+def test_an_odd_nanosecond_of_latency_is_spent_on_the_way_back() -> None:
+    async def day() -> tuple[int, int]:
+        clock = Desk().clock
+        exchange = PaperExchange(PaperRules(), {"SBIN": 5})
+        order_id = await PaperBroker(exchange, clock, latency_ns=7).place(limit(101_00))
+        return exchange.record(order_id).placed_ns - NOON_NS, clock.now_ns() - NOON_NS
+
+    assert on_virtual_time(day) == (3, 7)
+
+
 def test_a_refusal_takes_as_long_as_an_answer() -> None:
     async def day() -> int:
         desk = Desk(latency_ms=100)

@@ -247,11 +247,28 @@ def test_slippage_worsens_what_takes_a_price_and_never_passes_the_limit(
     assert market.prints(*path).fills == [(1, fill)]
 
 
-def test_a_market_order_fills_in_shares_at_the_prints_that_follow() -> None:
+@pytest.mark.parametrize("kind", [MARKET, LIMIT])
+def test_an_order_of_a_timer_fills_whole_at_the_last_price_where_prints_fill_in_parts(
+    kind: PriceType,
+) -> None:
+    market = Market(split=scripted()).prints(100_00)
+    market.place(BUY, kind, 10, 101_00 if kind is LIMIT else 0)
+    assert market.fills == [(10, 100_00)]
+
+
+def test_what_a_print_left_of_an_order_fills_whole_once_a_timer_makes_it_marketable() -> None:
+    market = Market(split=scripted(1)).prints(100_00)
+    order_id = market.place(SELL, LIMIT, 10, 101_00)
+    market.prints(101_00, 100_50)
+    market.exchange.modify(order_id, Terms(10, 100_00), market.now_ns)
+    assert market.fills == [(1, 101_00), (9, 100_50)]
+
+
+def test_a_market_order_of_a_print_fills_in_shares_at_the_prints_that_follow() -> None:
     market = Market(split=scripted(2, 3, 99)).prints(100_00)
-    order_id = market.place(BUY, MARKET, 10)
+    order_id = market.place(BUY, MARKET, 10, on_print=True)
     assert market.exchange.band("SBIN") == EVERY_PRINT
-    assert market.prints(100_10, 100_20, 100_30).fills == [(2, 100_00), (3, 100_10), (5, 100_20)]
+    assert market.prints(100_00, 100_10, 100_20, 100_30).fills == [(2, 100_00), (3, 100_10), (5, 100_20)]
     record = market.exchange.record(order_id)
     assert (record.filled, record.pending, record.average) == (10, 0, 100_13)
 
@@ -282,8 +299,8 @@ def test_a_stop_partly_filled_on_a_continuous_path_that_ends_beyond_its_limit_re
 
 def test_at_least_one_share_fills_and_never_more_than_are_left() -> None:
     market = Market(split=scripted(0, 1000)).prints(100_00)
-    market.place(BUY, MARKET, 3)
-    assert market.prints(100_00).fills == [(1, 100_00), (2, 100_00)]
+    market.place(BUY, MARKET, 3, on_print=True)
+    assert market.prints(100_00, 100_00).fills == [(1, 100_00), (2, 100_00)]
 
 
 def test_quantity_can_be_raised_above_what_is_filled_but_not_lowered_to_it() -> None:
@@ -298,8 +315,8 @@ def test_quantity_can_be_raised_above_what_is_filled_but_not_lowered_to_it() -> 
 
 def test_a_cancelled_remainder_keeps_what_was_filled() -> None:
     market = Market(split=scripted(2)).prints(100_00)
-    order_id = market.place(BUY, MARKET, 5)
-    market.exchange.cancel(order_id, market.now_ns)
+    order_id = market.place(BUY, MARKET, 5, on_print=True)
+    market.prints(100_00).exchange.cancel(order_id, market.now_ns)
     row = market.exchange.order_rows()[0]
     assert (row.status, row.filled, row.average, row.quantity) == (Status.CANCELLED, 2, 100_00, 5)
     assert market.exchange.take_news()[-1] == row
@@ -309,7 +326,7 @@ def test_a_cancelled_remainder_keeps_what_was_filled() -> None:
 def test_seeded_partial_fills_are_the_same_for_the_same_seed_only() -> None:
     def shares(seed: int) -> list[tuple[int, int]]:
         market = true(PaperRules(partial_fills=True, seed=seed)).prints(100_00)
-        market.place(BUY, MARKET, 1000)
+        market.place(BUY, MARKET, 1000, on_print=True)
         return market.prints(*range(100_00, 101_00, 5)).fills
 
     assert shares(1) == shares(1)

@@ -221,6 +221,22 @@ def test_no_order_fills_beyond_its_quantity_or_its_limit_or_by_the_print_it_came
 
 
 @given(rules, days)
+def test_what_was_sent_without_a_print_never_waits_at_a_true_exchange_where_it_could_be_filled(
+    rules: PaperRules, day: list[Step]
+) -> None:
+    exchange = PaperExchange(replace(rules, exchange_true=True), {SYMBOL: TICK})
+    now_ns = START_NS
+    for step in day:
+        seen = len(exchange.history)
+        now_ns = act(exchange, step, now_ns, print_by_print)
+        if len(exchange.history) == seen or not isinstance(step, Place | Modify) or step.on_print:
+            continue
+        order, last = exchange.record(exchange.history[-1].order_id), exchange.last(SYMBOL)
+        if order.status is OrderStatus.OPEN and last is not None:
+            assert (last - order.price) * order.side.sign > 0
+
+
+@given(rules, days)
 def test_every_order_is_placed_once_ends_at_most_once_and_lies_still_thereafter(
     rules: PaperRules, day: list[Step]
 ) -> None:

@@ -1,5 +1,6 @@
 """The synchronous shell by itself: what it owes to the contract beyond being equal to the other shell."""
 
+from dataclasses import replace
 from datetime import date
 from fractions import Fraction
 
@@ -36,3 +37,19 @@ def test_an_exit_that_a_print_has_caused_waits_for_the_next_print(*, is_skipping
     (trade,) = day.run().trades
     assert (trade.reason.value, trade.exit_value) == ("target", 100_900), "the target's own print is gone"
     assert (trade.exit_ns - OPEN_NS) // SECOND_NS == 62
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_where_the_file_ends_early_the_deadline_closes_what_was_filled_in_parts_at_the_last_price(
+    seed: int,
+) -> None:
+    seconds, prices = [10, 20, 21, 30], [99_900, 100_000, 100_005, 100_100]
+    columns = PriceColumns(
+        "X", SESSION.day, OPEN_NS + np.array(seconds) * SECOND_NS, np.array(prices), None, 0, len(prices)
+    )
+    setup = replace(SETUP, quantity=1_000)
+    plan = Plan(setup, SESSION, EightyTwenty(setup, SESSION, replace(STRATEGY, take_profit_r=Fraction(0))))
+    day = ReplayDay([plan], {"X": columns}, Rules(), PaperRules(partial_fills=True, seed=seed))
+    (trade,) = day.run().trades
+    assert (trade.reason.value, trade.exit_ns) == ("session_end", SESSION.exit_ns)
+    assert trade.exit_value == trade.quantity * 100_100

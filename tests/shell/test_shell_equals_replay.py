@@ -212,7 +212,7 @@ SLOW = st.builds(
         PaperRules, slippage_ticks=st.integers(0, 2), capital_paise=st.sampled_from([10**12, 10_000_00])
     ),
     account=st.builds(replace, st.just(UNLIMITED), max_orders_per_s=st.sampled_from([10_000, 8])),
-    latency_ns=st.sampled_from([2, 1_000_000, 34_000_000, 400_000_000, SECOND_NS, 7 * SECOND_NS]),
+    latency_ns=st.sampled_from([2, 7, 1_000_000, 34_000_000, 400_000_000, SECOND_NS, 7 * SECOND_NS]),
 )
 LIMITED = st.builds(
     World,

@@ -41,7 +41,8 @@ class PaperBroker:
     ) -> None:
         self._exchange = exchange
         self._clock = clock
-        self._half_ns = latency_ns // 2
+        self._way_there_ns = latency_ns // 2
+        self._way_back_ns = latency_ns - self._way_there_ns
         self._same_instant_ns = same_instant_ns
         self._strategy = strategy
         self._product = product
@@ -118,12 +119,12 @@ class PaperBroker:
 
     async def _ask(self, act: Callable[[], _T]) -> _T:
         """Act after half the latency; answer, or refuse, after the whole. Yields: always."""
-        await self._clock.sleep_until_ns(self._clock.now_ns() + self._half_ns)
+        await self._clock.sleep_until_ns(self._clock.now_ns() + self._way_there_ns)
         try:
             return act()
         finally:
             self._push()
-            await self._clock.sleep_until_ns(self._clock.now_ns() + self._half_ns)
+            await self._clock.sleep_until_ns(self._clock.now_ns() + self._way_back_ns)
 
     def _is_by_print(self, symbol: str) -> Callable[[], bool]:
         """Whether a call made now is because of the newest print, to be asked when it reaches the exchange.

@@ -6,8 +6,9 @@ quantity or its limit, nor by the print that it was placed because of.
 
 E1. Nothing happens to any order at a print strictly inside `PaperExchange.band`, so a caller may skip such
     prints and tell only the newest of them (`PaperExchange.set_last`).
-E2. An order placed, or made marketable, by a timer, a person or the API takes the last price at once; one
-    placed ``on_print`` waits for the next print and takes that, as far as its limit allows.
+E2. An order placed, or made marketable, by a timer, a person or the API takes the last price at once, and
+    whole: there may be no print after it to fill a rest. One placed ``on_print`` waits for the next print and
+    takes that, as far as its limit allows. What prints fill, they may fill in parts.
 E3. On the way to one print orders act nearest to the print before first, then by arrival.
 """
 
@@ -36,7 +37,7 @@ class PaperExchange(PaperAccount):
     """An exchange and one account at it, in memory. Prices in paise, times in ns since the epoch.
 
     ``sessions`` gives symbols their hours (open, close); an exchange-true exchange takes no order and no
-    modify outside them. ``split`` (shares left -> shares that fill now) scripts partial fills.
+    modify outside them. ``split`` (shares left -> shares that this print fills) scripts partial fills.
     """
 
     def __init__(
@@ -310,7 +311,7 @@ class PaperExchange(PaperAccount):
         last = market.last
         order.stance = self._stance_when_open(order, last)
         if last is not None and order.allows(last) and not on_print:
-            self._fill(order, market, self._price_at_once(order, market, last), at_ns)
+            self._fill(order, market, order.remaining, self._price_at_once(order, market, last), at_ns)
 
     def _react(self, market: Market, price: Paise, at_ns: int, *, continuous: bool) -> None:
         """Let every order that the way to this print meets act, as E3."""
@@ -325,7 +326,8 @@ class PaperExchange(PaperAccount):
                 met.append((abs(level - origin), order.number, level, order))
         for _, _, level, order in sorted(met):
             if order.allows(level):
-                self._fill(order, market, level, at_ns, intrabar=start is not None and level != price)
+                is_intrabar = start is not None and level != price
+                self._fill(order, market, self._share(order), level, at_ns, intrabar=is_intrabar)
             else:
                 self._miss(order, at_ns)
         market.settle()
@@ -340,15 +342,20 @@ class PaperExchange(PaperAccount):
             self._tell(order)
 
     def _fill(
-        self, order: PaperOrder, market: Market, level: Paise, at_ns: int, *, intrabar: bool = False
+        self,
+        order: PaperOrder,
+        market: Market,
+        quantity: int,
+        level: Paise,
+        at_ns: int,
+        *,
+        intrabar: bool = False,
     ) -> None:
-        """Fill the order, or a share of it, at this level worsened by slippage."""
+        """Fill so many shares of the order at this level worsened by slippage."""
         price = self._worsened(order, level, market.tick)
-        left = order.remaining
-        quantity = left if self._split is None else max(1, min(left, self._split(left)))
         order.filled += quantity
         order.value += quantity * price
-        if quantity == left:
+        if not order.remaining:
             self._end(order, OrderStatus.COMPLETE)
         else:
             order.status = OrderStatus.OPEN
@@ -358,6 +365,11 @@ class PaperExchange(PaperAccount):
         if not self.rules.exchange_true:
             self._release_resting_margin()
         self._tell(order)
+
+    def _share(self, order: PaperOrder) -> int:
+        """How many of the order's shares a print fills: at least one."""
+        left = order.remaining
+        return left if self._split is None else max(1, min(left, self._split(left)))
 
     def _end(self, order: PaperOrder, status: OrderStatus) -> None:
         order.status = status

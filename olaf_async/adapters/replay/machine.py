@@ -95,7 +95,8 @@ class ReplayDay:
         self.log = DayLog()
         self.now_ns = min(plan.session.open_ns for plan in plans)
         self._end_ns = max(plan.session.close_ns for plan in plans)
-        self._latency_ns = latency_ns
+        self._way_there_ns = latency_ns // 2
+        self._way_back_ns = latency_ns - self._way_there_ns
         sources = [self._source(plan, columns[plan.setup.symbol]) for plan in plans]
         self._lanes: Lanes = Skipping(sources) if is_skipping else PrintByPrint(sources)
         self._by_symbol: dict[str, Lane] = {lane.symbol: lane for lane in self._lanes.lanes}
@@ -218,7 +219,7 @@ class ReplayDay:
                 self._send(intent)
             case ReadQuote(symbol):
                 self._sync(symbol)
-                self._after(self._latency_ns, lambda: self._answer_quote(symbol))
+                self._after(self._way_there_ns + self._way_back_ns, lambda: self._answer_quote(symbol))
             case Say():
                 self.log.says.append((self.now_ns, intent))
             case ReportTrade(trade):
@@ -232,9 +233,8 @@ class ReplayDay:
     def _send(self, intent: OrderIntent) -> None:
         match self.engine.admit(intent, self.now_ns):
             case Send(admitted):
-                half_ns = self._latency_ns // 2
                 cause = self._cause(intent.symbol)
-                self._after(half_ns, lambda: self._act(admitted, half_ns, cause))
+                self._after(self._way_there_ns, lambda: self._act(admitted, cause))
             case Wait(until_ns):
                 self._after(until_ns - self.now_ns, lambda: self._send(intent))
             case ReadFirst():
@@ -253,7 +253,7 @@ class ReplayDay:
         newest = self._by_symbol[symbol].newest()
         return newest if self._is_after_print and newest[1] == self.now_ns else None
 
-    def _act(self, intent: OrderIntent, answer_after_ns: int, cause: tuple[int | None, int] | None) -> None:
+    def _act(self, intent: OrderIntent, cause: tuple[int | None, int] | None) -> None:
         """The request reaches the exchange; its frames go out at once, its answer takes the way back."""
         self._sync(intent.symbol)
         order_id: str | None = None
@@ -264,7 +264,7 @@ class ReplayDay:
         except BrokerRejected as refusal:
             outcome, message = Outcome.REFUSED, str(refusal)
         self._take_news()
-        self._after(answer_after_ns, lambda: self._answer(intent, outcome, order_id, message))
+        self._after(self._way_back_ns, lambda: self._answer(intent, outcome, order_id, message))
 
     def _call(self, intent: OrderIntent, *, on_print: bool) -> str | None:
         match intent:
@@ -311,11 +311,9 @@ class ReplayDay:
         def arrive() -> None:
             exchange = self.exchange
             rows = exchange.order_rows(), exchange.trade_rows(), exchange.position_rows()
-            self._after(
-                self._latency_ns - self._latency_ns // 2, lambda: self._books(asked_ns, asked_seq, rows)
-            )
+            self._after(self._way_back_ns, lambda: self._books(asked_ns, asked_seq, rows))
 
-        self._after(self._latency_ns // 2, arrive)
+        self._after(self._way_there_ns, arrive)
 
     def _books(self, asked_ns: int, asked_seq: int, rows: _Rows) -> None:
         self._is_reading = False
