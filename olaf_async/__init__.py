@@ -8,7 +8,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from olaf_async.app import Bars, Ticks, load_setups, open_prices, prepare_replay
+    from olaf_async.app.replay import Bars, Ticks, open_prices, prepare_replay
+    from olaf_async.app.rules import load_setups
     from olaf_async.domain.price import to_text
     from olaf_async.research.charts import trade_charts
     from olaf_async.research.paper_day import PAPER_DAY, SAMPLE
@@ -37,7 +38,8 @@ __all__ = [
 ]
 
 _HOMES: Final = {
-    "app": ("Bars", "Ticks", "load_setups", "open_prices", "prepare_replay"),
+    "app.replay": ("Bars", "Ticks", "open_prices", "prepare_replay"),
+    "app.rules": ("load_setups",),
     "domain.price": ("to_text",),
     "research.charts": ("trade_charts",),
     "research.paper_day": ("PAPER_DAY", "SAMPLE"),

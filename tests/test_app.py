@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from olaf_async import app
+from olaf_async.app import replay, rules
 from olaf_async.core.rules import SECOND_NS, Rules
 from olaf_async.domain.calendar import AlwaysOpen, NseCalendar
 from olaf_async.domain.charges import ChargeRates
@@ -74,10 +74,10 @@ def hours(session: Session) -> tuple[str, str, str, str]:
 
 
 def test_the_defaults_of_the_settings_are_the_defaults_of_the_engine() -> None:
-    assert app.core_rules(DEFAULTS) == Rules()
-    assert app.scan_rules(DEFAULTS) == ScanRules()
-    assert app.charge_rates(DEFAULTS) == ChargeRates()
-    assert app.strategy_rules(DEFAULTS) == EightyTwentyRules(3600 * SECOND_NS, 900 * SECOND_NS)
+    assert rules.core_rules(DEFAULTS) == Rules()
+    assert replay.scan_rules(DEFAULTS) == ScanRules()
+    assert rules.charge_rates(DEFAULTS) == ChargeRates()
+    assert rules.strategy_rules(DEFAULTS) == EightyTwentyRules(3600 * SECOND_NS, 900 * SECOND_NS)
 
 
 OTHER_VALUES: dict[str, object] = {
@@ -140,12 +140,12 @@ ELSEWHERE = {"strategy.initial_stop_ticks"}
 
 def everything(settings: Settings) -> tuple[object, ...]:
     return (
-        app.core_rules(settings),
-        app.strategy_rules(settings),
-        app.scan_rules(settings),
-        app.conditions(settings),
-        app.session_for(settings, MONDAY, "ALPHA"),
-        app.calendar(settings),
+        rules.core_rules(settings),
+        rules.strategy_rules(settings),
+        replay.scan_rules(settings),
+        replay.conditions(settings),
+        rules.session_for(settings, MONDAY, "ALPHA"),
+        rules.calendar(settings),
     )
 
 
@@ -161,42 +161,46 @@ def test_every_setting_reaches_the_engine(key: str) -> None:
 
 def test_numbers_arrive_exactly() -> None:
     settings = load_settings(overrides=OTHER_VALUES, env={})
-    core, strategy, scan = app.core_rules(settings), app.strategy_rules(settings), app.scan_rules(settings)
+    core, strategy, scan = (
+        rules.core_rules(settings),
+        rules.strategy_rules(settings),
+        replay.scan_rules(settings),
+    )
     assert (core.entry_limit_pct, core.stop_limit_pct) == (Fraction(1, 10), Fraction(299, 100))
     assert (core.max_daily_loss, core.quantity) == (1_234_56, 3)
     assert (core.retry_ns, core.settle_ns) == (7 * SECOND_NS, 60 * SECOND_NS)
     assert strategy.trigger_window_ns == 1_800_000_000_001
     assert (strategy.initial_stop_tr_mult, strategy.take_profit_r) == (Fraction(3, 10), Fraction(3, 2))
     assert (scan.open_pos_min, scan.close_pos_max) == (Fraction(3, 4), Fraction(1, 4))
-    paper = app.paper_rules(settings)
+    paper = rules.paper_rules(settings)
     assert (paper.capital_paise, paper.charges, paper.seed) == (50_000_05, None, 5)
-    assert app.conditions(settings) == Conditions(core, paper, latency_ns=250_000_000)
+    assert replay.conditions(settings) == Conditions(core, paper, latency_ns=250_000_000)
 
 
 def test_stop_ticks_count_only_where_the_initial_stop_is_in_ticks() -> None:
     by_range = settings_with(strategy__initial_stop_ticks=7)
     in_ticks = settings_with(strategy__initial_stop_ticks=7, strategy__initial_stop="ticks")
-    assert app.strategy_rules(by_range).initial_stop_ticks is None
-    assert app.strategy_rules(in_ticks).initial_stop_ticks == 7
+    assert rules.strategy_rules(by_range).initial_stop_ticks is None
+    assert rules.strategy_rules(in_ticks).initial_stop_ticks == 7
 
 
 def test_only_a_live_engine_reads_books_while_nothing_is_asked() -> None:
-    assert app.core_rules(DEFAULTS).idle_poll_ns is None
-    assert app.core_rules(DEFAULTS, is_replay=False) == replace(Rules(), idle_poll_ns=5 * SECOND_NS)
+    assert rules.core_rules(DEFAULTS).idle_poll_ns is None
+    assert rules.core_rules(DEFAULTS, is_replay=False) == replace(Rules(), idle_poll_ns=5 * SECOND_NS)
 
 
 def test_an_exchange_without_tick_bands_needs_a_tick_size() -> None:
     elsewhere = settings_with(broker__exchange="BSE")
     with pytest.raises(ConfigError, match="give --tick-size"):
-        app.scan_rules(elsewhere)
-    assert app.scan_rules(elsewhere, 5) == ScanRules(exchange="BSE", tick_size=5)
+        replay.scan_rules(elsewhere)
+    assert replay.scan_rules(elsewhere, 5) == ScanRules(exchange="BSE", tick_size=5)
 
 
 # ---------------------------------------------------------------------------------------- days and sessions
 
 
 def test_an_ordinary_day_runs_by_the_clock_of_the_settings() -> None:
-    session = app.session_for(DEFAULTS, MONDAY, "ALPHA")
+    session = rules.session_for(DEFAULTS, MONDAY, "ALPHA")
     assert session.day == MONDAY
     assert hours(session) == ("09:15:00", "09:16:00", "14:45:00", "15:30:00")
 
@@ -215,15 +219,20 @@ def test_an_ordinary_day_runs_by_the_clock_of_the_settings() -> None:
 def test_the_exit_starts_by_1459_and_trading_ends_before_the_closing_auction(
     day: date, exit_before_s: int, exit_at: str, close: str
 ) -> None:
-    session = app.session_for(settings_with(session__exit_before_close_s=exit_before_s), day, "ALPHA")
+    session = rules.session_for(settings_with(session__exit_before_close_s=exit_before_s), day, "ALPHA")
     assert hours(session)[2:] == (exit_at, close)
 
 
 def test_the_hours_of_the_settings_count_only_inside_those_of_the_exchange() -> None:
     longer = settings_with(session__open="08:00:00", session__close="18:00:00")
     shorter = settings_with(session__open="10:00:00", session__close="14:00:00")
-    assert hours(app.session_for(longer, MONDAY, "ALPHA")) == ("09:15:00", "09:16:00", "14:45:00", "15:30:00")
-    assert hours(app.session_for(shorter, MONDAY, "ALPHA")) == (
+    assert hours(rules.session_for(longer, MONDAY, "ALPHA")) == (
+        "09:15:00",
+        "09:16:00",
+        "14:45:00",
+        "15:30:00",
+    )
+    assert hours(rules.session_for(shorter, MONDAY, "ALPHA")) == (
         "10:00:00",
         "10:01:00",
         "13:15:00",
@@ -233,19 +242,24 @@ def test_the_hours_of_the_settings_count_only_inside_those_of_the_exchange() -> 
 
 def test_the_exchange_keeps_its_own_time_whatever_zone_the_files_are_in() -> None:
     in_utc = settings_with(session__timezone="UTC", session__open="03:45:00", session__close="10:00:00")
-    assert app.session_for(in_utc, MONDAY, "ALPHA") == app.session_for(DEFAULTS, MONDAY, "ALPHA")
+    assert rules.session_for(in_utc, MONDAY, "ALPHA") == rules.session_for(DEFAULTS, MONDAY, "ALPHA")
     misled = settings_with(session__timezone="Asia/Dubai")
-    assert hours(app.session_for(misled, MONDAY, "ALPHA")) == ("10:45:00", "10:46:00", "14:45:00", "15:30:00")
+    assert hours(rules.session_for(misled, MONDAY, "ALPHA")) == (
+        "10:45:00",
+        "10:46:00",
+        "14:45:00",
+        "15:30:00",
+    )
 
 
 def test_always_is_always_open_from_the_first_to_the_last_minute_of_the_settings() -> None:
     drills = settings_with(session__calendar="always", session__exit_before_close_s=60)
-    assert isinstance(app.calendar(drills), AlwaysOpen)
+    assert isinstance(rules.calendar(drills), AlwaysOpen)
     for day in (SUNDAY, MUHURAT, UNKNOWN, FIRST_WITH_AUCTION):
-        session = app.session_for(drills, day, "ALPHA")
+        session = rules.session_for(drills, day, "ALPHA")
         assert hours(session) == ("09:15:00", "09:16:00", "15:29:00", "15:30:00")
-    assert app.calendar(drills) == AlwaysOpen(time(9, 15), time(15, 30))
-    assert app.calendar(DEFAULTS) == NseCalendar()
+    assert rules.calendar(drills) == AlwaysOpen(time(9, 15), time(15, 30))
+    assert rules.calendar(DEFAULTS) == NseCalendar()
 
 
 @pytest.mark.parametrize(
@@ -260,34 +274,34 @@ def test_always_is_always_open_from_the_first_to_the_last_minute_of_the_settings
 )
 def test_no_session_is_made_for_a_day_that_is_not_a_full_one(day: date, why: str) -> None:
     with pytest.raises(ConfigError, match=f"ALPHA cannot be traded on {day}: .*{why}"):
-        app.session_for(DEFAULTS, day, "ALPHA")
+        rules.session_for(DEFAULTS, day, "ALPHA")
 
 
 def test_hours_that_leave_no_time_to_trade_are_refused_with_the_settings_to_mend() -> None:
     late = settings_with(session__open="15:00:00", session__exit_before_close_s=60)
     with pytest.raises(ConfigError, match=r"session of 2021-06-07: .*check session\.open"):
-        app.session_for(late, MONDAY, "ALPHA")
+        rules.session_for(late, MONDAY, "ALPHA")
 
 
 # ---------------------------------------------------------------------------------------------------- plans
 
 
 def test_a_plan_is_the_setup_with_its_session_and_its_strategy() -> None:
-    plan = app.plan_for(DEFAULTS, setup_of())
-    session = app.session_for(DEFAULTS, MONDAY, "ALPHA")
+    plan = rules.plan_for(DEFAULTS, setup_of())
+    session = rules.session_for(DEFAULTS, MONDAY, "ALPHA")
     assert (plan.setup, plan.session) == (setup_of(), session)
-    assert plan.strategy == EightyTwenty(setup_of(), session, app.strategy_rules(DEFAULTS))
+    assert plan.strategy == EightyTwenty(setup_of(), session, rules.strategy_rules(DEFAULTS))
 
 
 def test_plans_for_a_day_are_those_of_its_setups_alone() -> None:
-    assert [plan.setup for plan in app.plans_for(DEFAULTS, SETUPS).plans] == list(SETUPS)
-    assert [plan.setup for plan in app.plans_for(DEFAULTS, SETUPS, TUESDAY).plans] == [SETUPS[2]]
+    assert [plan.setup for plan in rules.plans_for(DEFAULTS, SETUPS).plans] == list(SETUPS)
+    assert [plan.setup for plan in rules.plans_for(DEFAULTS, SETUPS, TUESDAY).plans] == [SETUPS[2]]
     # What another day of the file is good for is no concern of today's.
-    assert app.plans_for(DEFAULTS, (*SETUPS, setup_of(day=UNKNOWN)), TUESDAY).left_out == ()
+    assert rules.plans_for(DEFAULTS, (*SETUPS, setup_of(day=UNKNOWN)), TUESDAY).left_out == ()
 
 
 def test_a_setup_for_a_short_session_lapses_and_says_so() -> None:
-    planned = app.plans_for(DEFAULTS, (*SETUPS, setup_of(day=MUHURAT)))
+    planned = rules.plans_for(DEFAULTS, (*SETUPS, setup_of(day=MUHURAT)))
     assert len(planned.plans) == 3
     (lapsed,) = planned.left_out
     assert (lapsed.setup.entry_date, lapsed.why) == (MUHURAT, "it is a short session, in which setups lapse")
@@ -297,14 +311,14 @@ def test_a_setup_for_a_short_session_lapses_and_says_so() -> None:
 def test_a_setup_for_a_closed_or_unknown_day_is_refused_or_left_out_on_request(day: date, why: str) -> None:
     setups = (*SETUPS, setup_of(day=day))
     with pytest.raises(ConfigError, match=f"setups: ALPHA on {day}, column entry_date: .*{why}.*--skip-bad"):
-        app.plans_for(DEFAULTS, setups)
-    planned = app.plans_for(DEFAULTS, setups, skip_bad=True)
+        rules.plans_for(DEFAULTS, setups)
+    planned = rules.plans_for(DEFAULTS, setups, skip_bad=True)
     assert (len(planned.plans), [each.setup for each in planned.left_out]) == (3, [setups[-1]])
 
 
 def test_very_many_faults_are_told_in_part() -> None:
     with pytest.raises(ConfigError) as caught:
-        app.plans_for(DEFAULTS, [setup_of(day=SUNDAY)] * 25)
+        rules.plans_for(DEFAULTS, [setup_of(day=SUNDAY)] * 25)
     lines = str(caught.value).splitlines()
     assert (len(lines), lines[-1]) == (21, "... and 5 more")
 
@@ -322,8 +336,8 @@ def market(tmp_path: Path) -> Path:
 
 
 def replayed(market: Path, *, skip_bad: bool = False) -> RunResult:
-    ticks, setups = app.Ticks(market / "ticks"), market / "setups.csv"
-    return app.run_replay(DEFAULTS, ticks, setups, market / "out", skip_bad=skip_bad)
+    ticks, setups = replay.Ticks(market / "ticks"), market / "setups.csv"
+    return replay.run_replay(DEFAULTS, ticks, setups, market / "out", skip_bad=skip_bad)
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -363,22 +377,22 @@ def test_two_runs_write_the_same_bytes_but_for_what_measures_the_machine(market:
 
 
 def test_setups_may_be_given_as_values_and_results_need_not_be_written(market: Path) -> None:
-    result = app.run_replay(DEFAULTS, app.Ticks(market / "ticks"), SETUPS)
+    result = replay.run_replay(DEFAULTS, replay.Ticks(market / "ticks"), SETUPS)
     assert len(result.trades) == 2
     assert not (market / "out").exists()
 
 
 def test_the_observer_sees_the_run_go_on(market: Path) -> None:
     seen = []
-    ticks = app.Ticks(market / "ticks")
-    app.run_replay(DEFAULTS, ticks, SETUPS, observer=lambda run: seen.append(run.progress().so_far.ticks))
+    ticks = replay.Ticks(market / "ticks")
+    replay.run_replay(DEFAULTS, ticks, SETUPS, observer=lambda run: seen.append(run.progress().so_far.ticks))
     assert seen == sorted(seen)
     assert seen[-1] > 0
 
 
 def test_a_blank_trigger_lies_as_many_ticks_below_as_the_settings_say(market: Path) -> None:
     path = write_setups_file(market / "blank.csv", "ALPHA,2021-06-07,100.00,,0.05,10.00")
-    (setup,) = app.load_setups(settings_with(strategy__trigger_ticks=4, broker__exchange="BSE"), path)
+    (setup,) = rules.load_setups(settings_with(strategy__trigger_ticks=4, broker__exchange="BSE"), path)
     assert (setup.trigger_price, setup.exchange) == (99_80, "BSE")
 
 
@@ -390,12 +404,12 @@ def test_bars_are_replayed_as_four_prices_each_and_their_fills_marked(tmp_path: 
     )
     text = "ts,open,high,low,close,volume\n" + "".join(f"2021-06-07 {row}\n" for row in rows)
     (tmp_path / "ALPHA.csv").write_text(text, encoding="utf-8")
-    result = app.run_replay(DEFAULTS, app.Bars(tmp_path), [setup_of()])
+    result = replay.run_replay(DEFAULTS, replay.Bars(tmp_path), [setup_of()])
     assert result.ticks == 4 * len(rows)
     (entry, *_) = [change for change in result.orders if change.change == "filled"]
     assert (entry.fill_price, entry.is_intrabar) == (100_00, True)
     with pytest.raises(ConfigError, match="cannot span 600 s"):
-        app.run_replay(DEFAULTS, app.Bars(tmp_path, span_s=600), [setup_of()])
+        replay.run_replay(DEFAULTS, replay.Bars(tmp_path, span_s=600), [setup_of()])
 
 
 def test_a_folder_that_lacks_a_setups_prices_is_no_error(market: Path) -> None:
@@ -506,23 +520,23 @@ def test_with_skip_bad_a_run_goes_on_without_the_bad_file_and_says_so(market: Pa
 
 
 def test_a_scan_writes_the_setups_it_finds(market: Path) -> None:
-    report = app.run_scan(DEFAULTS, market / "daily", (MONDAY, TUESDAY), market / "found.csv")
+    report = replay.run_scan(DEFAULTS, market / "daily", (MONDAY, TUESDAY), market / "found.csv")
     assert [hit.setup.symbol for hit in report.hits] == ["ALPHA"]
-    assert app.load_setups(DEFAULTS, market / "found.csv") == tuple(hit.setup for hit in report.hits)
+    assert rules.load_setups(DEFAULTS, market / "found.csv") == tuple(hit.setup for hit in report.hits)
 
 
 def test_only_a_live_scan_reaches_one_session_past_the_newest_row(market: Path) -> None:
     rows = ("2021-06-03,106,107,105,106,500000", "2021-06-04,109,110,100,101,500000")
     write_daily(market / "daily", "ALPHA", *rows)
-    assert app.run_scan(DEFAULTS, market / "daily", (MONDAY, MONDAY)).hits == ()
-    assert len(app.run_scan(DEFAULTS, market / "daily", (MONDAY, MONDAY), is_live=True).hits) == 1
+    assert replay.run_scan(DEFAULTS, market / "daily", (MONDAY, MONDAY)).hits == ()
+    assert len(replay.run_scan(DEFAULTS, market / "daily", (MONDAY, MONDAY), is_live=True).hits) == 1
 
 
 def test_a_backtest_writes_the_files_of_a_replay_and_the_setups_it_found(market: Path) -> None:
-    ticks = app.Ticks(market / "ticks")
-    result = app.run_backtest(DEFAULTS, market / "daily", ticks, (MONDAY, TUESDAY), market / "out")
+    ticks = replay.Ticks(market / "ticks")
+    result = replay.run_backtest(DEFAULTS, market / "daily", ticks, (MONDAY, TUESDAY), market / "out")
     assert sorted(contents(market / "out")) == ["orders.csv", "setups.csv", "summary.json", "trades.csv"]
-    again = app.run_replay(DEFAULTS, ticks, market / "out" / "setups.csv", market / "again")
+    again = replay.run_replay(DEFAULTS, ticks, market / "out" / "setups.csv", market / "again")
     assert again.trades == result.run.trades
     for name in ("trades.csv", "orders.csv"):
         assert (market / "again" / name).read_bytes() == (market / "out" / name).read_bytes()
@@ -530,16 +544,16 @@ def test_a_backtest_writes_the_files_of_a_replay_and_the_setups_it_found(market:
 
 def test_a_bad_daily_row_is_refused_by_name_or_left_out_on_request(market: Path) -> None:
     write_daily(market / "daily", "BETA", "2021-06-04,1,1,2,1,5")
-    ticks, span = app.Ticks(market / "ticks"), (MONDAY, TUESDAY)
+    ticks, span = replay.Ticks(market / "ticks"), (MONDAY, TUESDAY)
     for refused in (
-        lambda: app.run_scan(DEFAULTS, market / "daily", span, market / "found.csv"),
-        lambda: app.run_backtest(DEFAULTS, market / "daily", ticks, span, market / "out"),
+        lambda: replay.run_scan(DEFAULTS, market / "daily", span, market / "found.csv"),
+        lambda: replay.run_backtest(DEFAULTS, market / "daily", ticks, span, market / "out"),
     ):
         with pytest.raises(ConfigError, match=r"BETA\.csv: row 1 \(line 2\), column high: is below the low"):
             refused()
     assert not (market / "found.csv").exists()
     assert not (market / "out").exists()
-    result = app.run_backtest(DEFAULTS, market / "daily", ticks, span, market / "out", skip_bad=True)
+    result = replay.run_backtest(DEFAULTS, market / "daily", ticks, span, market / "out", skip_bad=True)
     assert len(result.run.skipped_files) == len(result.run.trades) == 1
 
 
@@ -555,13 +569,13 @@ def test_a_span_without_a_session_is_a_wrong_flag(
     market: Path, span: tuple[date, date], message: str
 ) -> None:
     with pytest.raises(FlagError, match=message):
-        app.run_scan(DEFAULTS, market / "daily", span)
+        replay.run_scan(DEFAULTS, market / "daily", span)
     with pytest.raises(FlagError, match=message):
-        app.run_backtest(DEFAULTS, market / "daily", app.Ticks(market / "ticks"), span)
+        replay.run_backtest(DEFAULTS, market / "daily", replay.Ticks(market / "ticks"), span)
 
 
 def test_an_unwritable_place_is_refused_before_a_backtest_begins(market: Path) -> None:
     out_is_a_file(market)
-    ticks = app.Ticks(market / "nowhere")
+    ticks = replay.Ticks(market / "nowhere")
     with pytest.raises(ConfigError, match=r"out: .* is not a folder"):
-        app.run_backtest(DEFAULTS, market / "nowhere", ticks, (MONDAY, TUESDAY), market / "out")
+        replay.run_backtest(DEFAULTS, market / "nowhere", ticks, (MONDAY, TUESDAY), market / "out")

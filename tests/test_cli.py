@@ -21,7 +21,8 @@ from rich.cells import cell_len
 from rich.console import Console
 
 import olaf_async
-from olaf_async import app
+from olaf_async.app.replay import Bars, open_prices, prepare_replay
+from olaf_async.app.rules import load_setups, session_for
 from olaf_async.cli import main
 from olaf_async.cli.invocation import Invocation
 from olaf_async.cli.output import command, shown_path
@@ -421,7 +422,7 @@ def broken(olaf: Olaf, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ended]:
     def fail(*_arguments: object, **_more: object) -> None:
         raise Surprise("the key is open-sesame")
 
-    monkeypatch.setattr(app, "run_scan", fail)
+    monkeypatch.setattr("olaf_async.app.replay.run_scan", fail)
     monkeypatch.setenv("OLAF_BROKER__API_KEY", "open-sesame")
 
     def scan(*flags: str, before: tuple[str, ...] = ()) -> Ended:
@@ -679,13 +680,13 @@ class Wall:
 def played() -> tuple[list[Stretch], Director, Stage]:
     settings = load_settings(SAMPLE / "settings.toml", env={})
     setups = tuple(
-        each for each in app.load_setups(settings, SAMPLE / "setups.csv") if each.entry_date == PAPER_DAY
+        each for each in load_setups(settings, SAMPLE / "setups.csv") if each.entry_date == PAPER_DAY
     )
-    source = app.Bars(SAMPLE / "bars")
-    run = app.prepare_replay(settings, source, setups)
-    folder = app.open_prices(settings, source)
+    source = Bars(SAMPLE / "bars")
+    run = prepare_replay(settings, source, setups)
+    folder = open_prices(settings, source)
     prices = {each.symbol: folder.read(each.symbol, PAPER_DAY) for each in setups}
-    sessions = {each.symbol: app.session_for(settings, PAPER_DAY, each.symbol) for each in setups}
+    sessions = {each.symbol: session_for(settings, PAPER_DAY, each.symbol) for each in setups}
     session = sessions["FORTIS"]
     known = {symbol: columns for symbol, columns in prices.items() if columns is not None}
     director = Director(setups, sessions, known, 3600 * 10**9)

@@ -16,8 +16,9 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from olaf_async import app
 from olaf_async.adapters.replay.files import PriceColumns
+from olaf_async.app.replay import Bars, open_prices, prepare_replay
+from olaf_async.app.rules import load_setups, session_for
 from olaf_async.cli.invocation import UNSAFE, Invocation
 from olaf_async.cli.output import command, limits, print_files, print_json, shown_path
 from olaf_async.cli.screen import WIDTH_MAX, Stage, screen, told
@@ -65,9 +66,9 @@ def run_paper_day(  # noqa: PLR0913 -- one parameter for each flag
     setups = _setups(settings, chosen)
     out = out or settings.journal.dir / "paper" / str(chosen)
     check_folder(out)
-    source = app.Bars(SAMPLE / "bars")
-    run = app.prepare_replay(settings, source, setups)
-    folder = app.open_prices(settings, source)
+    source = Bars(SAMPLE / "bars")
+    run = prepare_replay(settings, source, setups)
+    folder = open_prices(settings, source)
     prices = {
         setup.symbol: columns
         for setup in setups
@@ -95,7 +96,7 @@ def run_paper_day(  # noqa: PLR0913 -- one parameter for each flag
 
 
 def _setups(settings: Settings, day: date) -> tuple[Setup, ...]:
-    listed = app.load_setups(settings, SAMPLE / "setups.csv")
+    listed = load_setups(settings, SAMPLE / "setups.csv")
     chosen = tuple(setup for setup in listed if setup.entry_date == day)
     if not chosen:
         days = ", ".join(str(each) for each in sorted({setup.entry_date for setup in listed}))
@@ -156,12 +157,12 @@ def _show(console: Console, run: Run, director: Director, stage: Stage) -> None:
 
 
 def _director(settings: Settings, setups: Sequence[Setup], prices: Mapping[str, PriceColumns]) -> Director:
-    sessions = {setup.symbol: app.session_for(settings, setup.entry_date, setup.symbol) for setup in setups}
+    sessions = {setup.symbol: session_for(settings, setup.entry_date, setup.symbol) for setup in setups}
     return Director(setups, sessions, prices, int(settings.strategy.trigger_window_s * SECOND_NS))
 
 
 def _stage(console: Console, settings: Settings, setups: Sequence[Setup], title: str) -> Stage:
-    session = app.session_for(settings, setups[0].entry_date, setups[0].symbol)
+    session = session_for(settings, setups[0].entry_date, setups[0].symbol)
     return Stage(
         title=title,
         zone=settings.session.zone,

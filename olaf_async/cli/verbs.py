@@ -25,7 +25,7 @@ from olaf_async.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from olaf_async.app import Source
+    from olaf_async.app.replay import Source
     from olaf_async.research.scan import ScanReport
 
 
@@ -52,12 +52,12 @@ def replay(  # noqa: PLR0913 -- one parameter for each flag
     chosen = setups or settings.setups_file
     if chosen is None:
         raise typer.BadParameter("give a setups file, or set setups_file", param_hint="--setups")
-    from olaf_async import app
+    from olaf_async.app.replay import run_replay
     from olaf_async.cli.runs import finish, watched
 
     out = out or settings.journal.dir / "replay"
     with watched(invocation) as observer:
-        result = app.run_replay(settings, source, chosen, out, skip_bad=skip_bad, observer=observer)
+        result = run_replay(settings, source, chosen, out, skip_bad=skip_bad, observer=observer)
     finish(invocation, result, out, as_json=as_json)
 
 
@@ -91,9 +91,9 @@ def scan(  # noqa: PLR0913 -- one parameter for each flag
     span = _span(first, last) if day is None else (day, day)
     invocation = context.ensure_object(Invocation)
     settings = invocation.load(config, sets)
-    from olaf_async import app
+    from olaf_async.app.replay import run_scan
 
-    report = app.run_scan(
+    report = run_scan(
         settings, daily, span, out, is_live=day is not None, skip_bad=skip_bad, tick_size=tick_size
     )
     if as_json:
@@ -125,12 +125,12 @@ def backtest(  # noqa: PLR0913 -- one parameter for each flag
     span = _span(first, last)
     invocation = context.ensure_object(Invocation)
     settings = invocation.load(config, sets)
-    from olaf_async import app
+    from olaf_async.app.replay import run_backtest
     from olaf_async.cli.runs import finish, watched
 
     out = out or settings.journal.dir / "backtest"
     with watched(invocation) as observer:
-        result = app.run_backtest(
+        result = run_backtest(
             settings, daily, source, span, out, skip_bad=skip_bad, tick_size=tick_size, observer=observer
         )
     finish(invocation, result.run, out, as_json=as_json)
@@ -142,7 +142,7 @@ def _source(ticks: Path | None, bars: Path | None, bar_span: float | None) -> "S
         raise typer.BadParameter("give one of --ticks and --bars")
     if ticks is not None and bar_span is not None:
         raise typer.BadParameter("belongs to --bars", param_hint="--bar-span")
-    from olaf_async.app import Bars, Ticks
+    from olaf_async.app.replay import Bars, Ticks
 
     if ticks is not None:
         return Ticks(ticks)

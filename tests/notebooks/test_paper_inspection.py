@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import pytest
 
-from olaf_async import app
+from olaf_async.app import replay, rules
 from olaf_async.domain.price import to_text
 from olaf_async.research.charts import trade_charts
 from olaf_async.research.paper_day import PAPER_DAY, SAMPLE
@@ -135,13 +135,13 @@ def narrow(rows: list[dict[str, str]]) -> list[dict[str, str]]:
 def paper_day() -> tuple[Settings, RunResult, list[dict[str, object]]]:
     """The same day without a notebook: its settings, its result, its charts."""
     settings = load_settings(SAMPLE / "settings.toml")
-    bars = app.Bars(SAMPLE / "bars")
-    setups = [s for s in app.load_setups(settings, SAMPLE / "setups.csv") if s.entry_date == PAPER_DAY]
-    result = app.run_replay(settings, bars, setups)
+    bars = replay.Bars(SAMPLE / "bars")
+    setups = [s for s in rules.load_setups(settings, SAMPLE / "setups.csv") if s.entry_date == PAPER_DAY]
+    result = replay.run_replay(settings, bars, setups)
     return (
         settings,
         result,
-        list(trade_charts(result, app.open_prices(settings, bars), settings.session.zone)),
+        list(trade_charts(result, replay.open_prices(settings, bars), settings.session.zone)),
     )
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from olaf_async import app
 from olaf_async.adapters.replay.files import DailyFolder, PriceColumns, TickFolder
+from olaf_async.app import replay, rules
 from olaf_async.domain.calendar import NseCalendar
 from olaf_async.domain.setup import Direction
 from olaf_async.domain.trade import ExitReason
@@ -53,8 +53,8 @@ def prepared(daily: Path, prices: TickFolder, first: date = MONDAY, last: date =
         DailyFolder(daily),
         prices,
         Range(first, last, NseCalendar(), ScanRules()),
-        partial(app.plan_for, DEFAULTS),
-        app.conditions(DEFAULTS),
+        partial(rules.plan_for, DEFAULTS),
+        replay.conditions(DEFAULTS),
     )
 
 
@@ -104,8 +104,8 @@ def test_what_was_skipped_by_the_scan_and_by_the_run_is_told_together(tmp_path: 
         DailyFolder(tmp_path / "daily", skip_bad=True),
         TickFolder(market, DEFAULTS.session.zone, skip_bad=True),
         Range(MONDAY, TUESDAY, NseCalendar(), ScanRules()),
-        partial(app.plan_for, DEFAULTS),
-        app.conditions(DEFAULTS),
+        partial(rules.plan_for, DEFAULTS),
+        replay.conditions(DEFAULTS),
     ).finish()
     told = result.run.skipped_files
     assert [Path(each.split(":")[0]).name for each in told] == ["BETA.csv", f"{MONDAY}.csv"]
@@ -135,7 +135,9 @@ def plain(record: TradeRecord) -> tuple[object, ...]:
 def test_a_backtest_on_the_ticks_of_2021_trades_exactly_as_the_plain_loop_does() -> None:
     assert DATA is not None
     span = date(2021, 3, 1), date(2021, 6, 30)
-    result = app.run_backtest(AS_REFERENCE, DATA / "daily_2021", app.Ticks(DATA / "ticks_2021"), span).run
+    result = replay.run_backtest(
+        AS_REFERENCE, DATA / "daily_2021", replay.Ticks(DATA / "ticks_2021"), span
+    ).run
     expected = {
         (day.symbol, day.date): [
             tuple(trade)
@@ -171,7 +173,7 @@ def test_a_backtest_on_the_ticks_of_2021_trades_exactly_as_the_plain_loop_does()
 )
 def test_a_backtest_on_recorded_bars_runs_clean(bars: str, daily: str, first: date, last: date) -> None:
     assert DATA is not None
-    result = app.run_backtest(DEFAULTS, DATA / daily, app.Bars(DATA / bars), (first, last))
+    result = replay.run_backtest(DEFAULTS, DATA / daily, replay.Bars(DATA / bars), (first, last))
     run = result.run
     assert (run.setups, run.skipped_files, run.unclosed) == (len(result.scan.hits), (), ())
     assert 20 < len(run.trades) == run.entries <= run.triggers

@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from olaf_async import app
 from olaf_async.adapters.replay.files import PriceFolder
+from olaf_async.app import replay, rules
 from olaf_async.domain.order import Role
 from olaf_async.domain.price import to_paise
 from olaf_async.domain.setup import Setup
@@ -34,19 +34,21 @@ LETTER, LINE = 0.01, 15
 """What a letter takes of the width of a chart, and a line of its pixels."""
 
 
-def replayed(source: app.Source, setups: Iterable[Setup], **changes: object) -> tuple[RunResult, PriceFolder]:
+def replayed(
+    source: replay.Source, setups: Iterable[Setup], **changes: object
+) -> tuple[RunResult, PriceFolder]:
     settings = load_settings(
         SAMPLE / "settings.toml", {key.replace("__", "."): value for key, value in changes.items()}
     )
-    result = app.run_replay(settings, source, setups)
-    return result, app.open_prices(settings, source)
+    result = replay.run_replay(settings, source, setups)
+    return result, replay.open_prices(settings, source)
 
 
 @cache
 def sample(trail_bar_s: int = 1800) -> tuple[RunResult, PriceFolder]:
     """The whole bundled market: five trades on real bars, long and short."""
-    setups = app.load_setups(load_settings(SAMPLE / "settings.toml"), SAMPLE / "setups.csv")
-    return replayed(app.Bars(SAMPLE / "bars"), setups, strategy__trail_bar_s=trail_bar_s)
+    setups = rules.load_setups(load_settings(SAMPLE / "settings.toml"), SAMPLE / "setups.csv")
+    return replayed(replay.Bars(SAMPLE / "bars"), setups, strategy__trail_bar_s=trail_bar_s)
 
 
 def sample_charts(trail_bar_s: int = 1800) -> list[Chart]:
@@ -56,7 +58,7 @@ def sample_charts(trail_bar_s: int = 1800) -> list[Chart]:
 
 def made(folder: Path, prints: Iterable[tuple[str, str]], **changes: object) -> tuple[RunResult, PriceFolder]:
     write_ticks(folder, "ALPHA", MONDAY, prints)
-    return replayed(app.Ticks(folder), [setup_of()], **changes)
+    return replayed(replay.Ticks(folder), [setup_of()], **changes)
 
 
 def only(result: RunResult, symbol: str, day: date = PAPER_DAY) -> tuple[DayResult, TradeRecord, Setup]:
@@ -231,7 +233,7 @@ def test_prices_that_are_gone_since_the_replay_are_an_error(tmp_path: Path) -> N
     with pytest.raises(
         ConfigError, match="prices of FORTIS on 2015-01-20, replayed before, are no longer there"
     ):
-        next(trade_charts(result, app.open_prices(load_settings(), app.Ticks(tmp_path)), INDIA))
+        next(trade_charts(result, replay.open_prices(load_settings(), replay.Ticks(tmp_path)), INDIA))
 
 
 # -------------------------------------------------------------------------------- what is said

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from olaf_async import app
 from olaf_async.adapters.replay.files import PriceColumns
+from olaf_async.app import replay, rules
 from olaf_async.domain.order import Role
 from olaf_async.domain.setup import Setup
 from olaf_async.domain.trade import ExitReason
@@ -34,24 +34,26 @@ def at(clock: str, day: date = PAPER_DAY) -> int:
 
 
 def setups(day: date = PAPER_DAY) -> tuple[Setup, ...]:
-    return tuple(each for each in app.load_setups(SETTINGS, SAMPLE / "setups.csv") if each.entry_date == day)
+    return tuple(
+        each for each in rules.load_setups(SETTINGS, SAMPLE / "setups.csv") if each.entry_date == day
+    )
 
 
 @cache
 def result(settings: Settings = SETTINGS, day: date = PAPER_DAY) -> RunResult:
-    return app.prepare_replay(settings, app.Bars(SAMPLE / "bars"), setups(day)).finish()
+    return replay.prepare_replay(settings, replay.Bars(SAMPLE / "bars"), setups(day)).finish()
 
 
 @cache
 def watched() -> tuple[tuple[Stretch, ...], Director]:
-    run = app.prepare_replay(SETTINGS, app.Bars(SAMPLE / "bars"), setups())
-    folder = app.open_prices(SETTINGS, app.Bars(SAMPLE / "bars"))
+    run = replay.prepare_replay(SETTINGS, replay.Bars(SAMPLE / "bars"), setups())
+    folder = replay.open_prices(SETTINGS, replay.Bars(SAMPLE / "bars"))
     prices: dict[str, PriceColumns] = {}
     for setup in setups():
         columns = folder.read(setup.symbol, PAPER_DAY)
         assert columns is not None
         prices[setup.symbol] = columns
-    sessions = {each.symbol: app.session_for(SETTINGS, PAPER_DAY, each.symbol) for each in setups()}
+    sessions = {each.symbol: rules.session_for(SETTINGS, PAPER_DAY, each.symbol) for each in setups()}
     director = Director(setups(), sessions, prices, 3600 * 10**9)
     return tuple(stretches(run, at("15:30:00"))), director
 
@@ -83,13 +85,13 @@ def test_one_day_shows_all_that_the_sample_promises() -> None:
 
 
 def test_with_the_default_bars_nothing_of_the_sample_lasts_until_the_deadline() -> None:
-    listed = app.load_setups(SETTINGS, SAMPLE / "setups.csv")
-    trades = app.prepare_replay(Settings(), app.Bars(SAMPLE / "bars"), listed).finish().trades
+    listed = rules.load_setups(SETTINGS, SAMPLE / "setups.csv")
+    trades = replay.prepare_replay(Settings(), replay.Bars(SAMPLE / "bars"), listed).finish().trades
     assert {record.trade.reason for record in trades} == {ExitReason.STOP}
 
 
 def test_every_day_of_the_sample_runs_safely() -> None:
-    days = {each.entry_date for each in app.load_setups(SETTINGS, SAMPLE / "setups.csv")}
+    days = {each.entry_date for each in rules.load_setups(SETTINGS, SAMPLE / "setups.csv")}
     assert len(days) == 8
     for day in sorted(days):
         run = result(SETTINGS, day)
@@ -171,7 +173,7 @@ def test_an_open_position_moves_with_the_price_between_two_happenings() -> None:
 
 
 def test_a_run_without_a_happening_has_no_scene() -> None:
-    run = app.prepare_replay(SETTINGS, app.Bars(SAMPLE / "bars"), ())
+    run = replay.prepare_replay(SETTINGS, replay.Bars(SAMPLE / "bars"), ())
     assert list(stretches(run, 0)) == []
 
 

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import replace
 from datetime import date
 
-from olaf_async import app
+from olaf_async.app import replay, rules
 from olaf_async.research.paper_day import PAPER_DAY, SAMPLE
 from olaf_async.research.play import STEPS, play
 from olaf_async.research.results import RunResult
@@ -14,8 +14,10 @@ from olaf_async.settings import load_settings
 
 def made_run(day: date = PAPER_DAY) -> Run:
     settings = load_settings(SAMPLE / "settings.toml")
-    setups = [setup for setup in app.load_setups(settings, SAMPLE / "setups.csv") if setup.entry_date == day]
-    return app.prepare_replay(settings, app.Bars(SAMPLE / "bars"), setups)
+    setups = [
+        setup for setup in rules.load_setups(settings, SAMPLE / "setups.csv") if setup.entry_date == day
+    ]
+    return replay.prepare_replay(settings, replay.Bars(SAMPLE / "bars"), setups)
 
 
 def timeless(result: RunResult) -> RunResult:
