@@ -95,7 +95,7 @@ def funds(desk: PaperDesk, _fields: Fields) -> Answer:
         data={
             "availablecash": rupees(money.available),
             "collateral": 0.0,
-            "grossexposure": 0.0,
+            "grossexposure": rupees(money.used),
             "last_reset": desk.local(desk.started_ns).strftime(_TIME),
             "m2mrealized": rupees(money.realised),
             "m2munrealized": rupees(money.unrealised),

@@ -38,8 +38,10 @@ class Candle:
 class History(Protocol):
     """Where bars of the past come from."""
 
-    intervals: Sequence[str]
-    """Those it has, of OpenAlgo's words for them."""
+    @property
+    def intervals(self) -> Sequence[str]:
+        """Those it has, in OpenAlgo's words for them."""
+        ...
 
     def candles(self, symbol: str, interval: str, start: date, end: date) -> Sequence[Candle]:
         """The bars of these days, both included, ascending; empty where there are none."""
@@ -49,7 +51,7 @@ class History(Protocol):
 class NoHistory:
     """A server that remembers no bars."""
 
-    intervals: Sequence[str] = ()
+    intervals = ()
 
     def candles(self, symbol: str, interval: str, start: date, end: date) -> Sequence[Candle]:  # noqa: ARG002
         """Nothing."""
