@@ -257,13 +257,13 @@ async def test_a_refused_delivery_sell_has_an_id_and_a_row(client: Client) -> No
 
 
 @pytest.mark.parametrize(
-    ("held", "target", "quantity", "side", "traded"),
+    ("held", "asked", "traded"),
     [
-        (0, 5, 1, "BUY", 5),
-        (5, 2, 9, "SELL", 3),
-        (5, 0, 0, "SELL", 5),
-        (0, -3, 1, "SELL", 3),
-        (0, 0, 4, "BUY", 4),
+        (0, {"position_size": 5, "quantity": 1}, ("BUY", 5)),
+        (5, {"position_size": 2, "quantity": 9}, ("SELL", 3)),
+        (5, {"position_size": 0, "quantity": 0}, ("SELL", 5)),
+        (0, {"position_size": -3, "quantity": 1}, ("SELL", 3)),
+        (0, {"position_size": 0, "quantity": 4}, ("BUY", 4)),
     ],
 )
 async def test_a_smart_order_trades_the_way_to_its_position_at_market(

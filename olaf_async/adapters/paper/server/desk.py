@@ -220,9 +220,8 @@ class PaperDesk:
                 product=product,
             )
         except BrokerRejected as refusal:
-            is_kept = (
-                len(self.exchange.history) > changes
-            )  # a delivery sell of more than is held leaves a row
+            # A delivery sell of more than is held leaves a row.
+            is_kept = len(self.exchange.history) > changes
             return Placed(self.exchange.history[-1].order_id if is_kept else "", str(refusal))
         else:
             return Placed(order_id)
