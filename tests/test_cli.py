@@ -29,6 +29,7 @@ from olaf_async.cli.output import command, shown_path
 from olaf_async.cli.paper import DAY_S, LINE_S, LINES_S_MAX, Pace
 from olaf_async.cli.runs import finish
 from olaf_async.cli.screen import Stage, screen, sparkline
+from olaf_async.domain.intents import Say, Severity
 from olaf_async.domain.setup import Direction
 from olaf_async.research.paper_day import PAPER_DAY, SAMPLE, Director, Stretch, stretches
 from olaf_async.research.results import DayResult, OpenPosition, RunResult
@@ -314,8 +315,9 @@ def test_what_was_left_out_is_said(olaf: Olaf, market: Path) -> None:
     (market / "ticks/ALPHA/2021-06-07.csv").write_text("t,ltp\nsoon,1\n", encoding="utf-8")
     ended = olaf(*replay("--skip-bad"))
     assert ended.code == 0
-    assert "left out: ALPHA 2021-06-08: there are no prices of that day" in ended.out
+    assert "left out: ALPHA 2021-06-07, ALPHA 2021-06-08: there are no prices of that day" in ended.out
     assert re.search(r"skipped: ticks/ALPHA/2021-06-07.csv: row 1 .*column t", ended.out)
+    assert "--skip-bad" not in ended.out, "who has gone on without it needs no advice to do so"
 
 
 def test_a_scan_prints_its_setups_and_writes_them_on_request(olaf: Olaf, tmp_path: Path) -> None:
@@ -371,7 +373,11 @@ def test_the_json_of_a_run_carries_its_safety_and_its_folder(olaf: Olaf) -> None
         "duplicate_entries": 0,
         "emergency_stops": 0,
         "off_tick_prices": 0,
-        "unprotected_ms": [25.0, 125.0],
+        "unprotected_ms": [100.0, 25.0],
+        "orders_refused": 0,
+        "symbols_frozen": 0,
+        "alarms": 0,
+        "positions_open": 0,
     }
 
 
@@ -391,12 +397,21 @@ def test_config_show_tells_where_a_setting_came_from_and_hides_secrets(
     )
 
 
-# -------------------------------------------------------------- when it goes wrong: exit codes 4, 1 and 130
+def test_live_settings_without_a_key_are_not_fine(olaf: Olaf, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = olaf("config", "check", "--set", "mode=live")
+    assert ended.code == 3
+    assert "broker.api_key: is not set" in ended.err
+    assert "OLAF_BROKER__API_KEY" in ended.err
+    monkeypatch.setenv("OLAF_BROKER__API_KEY", "open-sesame")
+    assert olaf("config", "check", "--set", "mode=live").code == 0
+
+
+# -------------------------------------------------- when it goes wrong: exit codes 4, 1, 130 and 143
 
 
 def held_result() -> RunResult:
     position = OpenPosition("ALPHA", Direction.LONG, 5, 5, 50000, 10100, None, 500)
-    day = DayResult(date(2021, 6, 7), (setup_of(),), (), (), (), (position,), 10, 1, 1, 0)
+    day = DayResult(date(2021, 6, 7), (setup_of(),), (), (), (), (position,), 10, 1, 1, 0, 0)
     return RunResult((day,))
 
 
@@ -409,6 +424,51 @@ def test_a_position_left_open_needs_a_person_and_ends_with_exit_code_4(
         finish(invocation, held_result(), Path("out"), as_json=False)
     assert ended.value.exit_code == 4
     assert "STILL OPEN on 2021-06-07: ALPHA, long 5" in capsys.readouterr().out
+
+
+def test_a_run_of_which_every_setup_was_left_out_is_no_success(olaf: Olaf, market: Path) -> None:
+    for file in (market / "ticks").glob("*/*.csv"):
+        file.unlink()
+    ended = olaf(*replay())
+    assert ended.code == 1
+    assert "NOTHING WAS REPLAYED. All 3 setups were left out." in ended.out
+    assert re.search(
+        r"left out: ALPHA 2021-06-07, BETA 2021-06-07, ALPHA 2021-06-08: there are no", ended.out
+    )
+    assert "Was it safe?" not in ended.out
+    assert olaf(*replay("--json")).code == 1
+
+
+def test_without_any_setup_there_was_nothing_to_do_and_nothing_is_wrong(olaf: Olaf, market: Path) -> None:
+    header, *_ = (market / "setups.csv").read_text().splitlines()
+    (market / "setups.csv").write_text(header + "\n")
+    ended = olaf(*replay())
+    assert ended.code == 0
+    assert "There was no setup to trade." in ended.out
+
+
+def test_warnings_of_one_kind_are_one_line_with_a_count(capsys: pytest.CaptureFixture[str]) -> None:
+    says = tuple((at, Say("ALPHA", Severity.WARNING, "stale", f"silent for {at} s")) for at in (31, 62, 93))
+    day = DayResult(date(2021, 6, 7), (setup_of(),), (), (), says, (), 10, 1, 0, 0, 0)
+    invocation = Invocation()
+    invocation.settings = Settings()
+    finish(invocation, RunResult((day, day)), Path("out"), as_json=False)
+    assert "warning on 2021-06-07: silent for 31 s (and 5 more like it)" in capsys.readouterr().out
+
+
+def test_a_terminated_run_says_so_in_one_sentence_and_leaves_nothing_half_written(
+    olaf: Olaf, market: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def terminated_while_writing(path: Path, text: str) -> None:
+        path.write_text(text[:10])
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("olaf_async.research.tables.write_whole", terminated_while_writing)
+    before = signal.getsignal(signal.SIGTERM)
+    ended = olaf(*replay())
+    assert ended == Ended(143, "", "Stopped by SIGTERM. Nothing was written.\n")
+    assert not (market / "out").exists()
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 class Surprise(Exception):
@@ -525,6 +585,22 @@ def test_the_paper_day_in_a_pipe_is_plain_lines_and_a_report_80_columns_wide(ola
     report, _, commands = ended.out.partition("written to")
     assert [line for line in report.splitlines() if cell_len(line) > 80] == []
     assert commands.startswith("   var/paper/2015-01-20/trades.csv, orders.csv, summary.json\n")
+
+
+def test_the_paper_day_says_by_which_rules_it_was_traded(olaf: Olaf) -> None:
+    assert "Sample rules: 30-minute bars, 500 shares an entry, answers after 50 ms" in olaf().out
+    changed = olaf("--set", "strategy.trail_bar_s=90", "--set", "risk.quantity=2000").out
+    assert "Your rules: 90-second bars, 2,000 shares an entry, answers after 50 ms" in changed
+
+
+def test_live_settings_make_the_paper_day_no_other_and_it_says_so(olaf: Olaf) -> None:
+    ended = olaf("--set", "mode=live")
+    assert ended.code == 0
+    assert ended.err == (
+        "The settings say mode = live; this is the paper day all the same: the bundled sample, and no order"
+        " leaves this machine.\n"
+    )
+    assert ended.out == olaf().out
 
 
 def test_another_day_of_the_sample_can_be_shown(olaf: Olaf, tmp_path: Path) -> None:

@@ -6,14 +6,17 @@ error, never as a traceback (unless asked for by --debug). It must never decide 
 Heavy modules are imported by the verb that needs them, so that --help and a wrong flag answer at once.
 """
 
+import signal
 import sys
-from collections.abc import Sequence
-from typing import Annotated
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Final
 
 import typer
 
 from olaf_async import __version__
-from olaf_async.cli.invocation import INTERRUPTED, Invocation
+from olaf_async.cli.invocation import INTERRUPTED, TERMINATED, Invocation
 from olaf_async.cli.options import AsJson, Config, Day, Fast, Out, Sets
 from olaf_async.errors import ConfigError
 
@@ -26,6 +29,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+STOPPED: Final = {
+    INTERRUPTED: "Stopped by Ctrl-C. Nothing was written.\n",
+    TERMINATED: "Stopped by SIGTERM. Nothing was written.\n",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,17 +51,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")
     invocation = Invocation()
     try:
-        app(arguments, obj=invocation)
+        with _terminable():
+            app(arguments, obj=invocation)
     except ConfigError as error:
         return invocation.refuse(error)
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else 1
-        if code == INTERRUPTED:
-            sys.stderr.write("Stopped by Ctrl-C. Nothing was written.\n")
+        sys.stderr.write(STOPPED.get(code, ""))
         return code
     except Exception as error:  # noqa: BLE001 -- here it becomes a sentence for a person and a record for the log
         return invocation.apologise(error)
     return 0
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM end the run as Ctrl-C does, through every ``finally``, so that nothing is left half made.
+
+    A verb with a loop of its own puts its own handler in the place of this one. Only the main thread may
+    have a say in signals, and a handler that somebody else has set is theirs.
+    """
+    if threading.current_thread() is not threading.main_thread() or (
+        signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+    ):
+        yield
+        return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 @app.callback(invoke_without_command=True)

@@ -40,9 +40,11 @@ def show(
 @config_verbs.command()
 def check(context: typer.Context, config: Config = None, sets: Sets = None) -> None:
     """Read the settings and say every problem they have; exit code 3 where there is one."""
-    from olaf_async.settings import known_keys
+    from olaf_async.settings import check_live, known_keys
 
     settings = context.ensure_object(Invocation).load(config, sets)
+    if settings.mode == "live":
+        check_live(settings)
     origins = sorted({settings.origin(key) for key in known_keys()} - {"default"})
     typer.echo(f"The settings are fine; set by: {', '.join(origins) or 'nobody, all are defaults'}.")
 

@@ -1,7 +1,7 @@
 """One command line being carried out: its settings, its consoles, and how it ends when it cannot go on.
 
-Exit codes are the contract's: 0 fine, 1 error, 2 usage, 3 settings and input files, 4 unsafe state; and 130,
-as shells have it, after Ctrl-C.
+Exit codes are the contract's: 0 fine, 1 error, 2 usage, 3 settings and input files, 4 unsafe state; and, as
+shells have it, 130 after Ctrl-C and 143 after SIGTERM.
 """
 
 import io
@@ -26,6 +26,7 @@ USAGE: Final = 2
 BAD_INPUT: Final = 3
 UNSAFE: Final = 4
 INTERRUPTED: Final = 130
+TERMINATED: Final = 143
 
 LOG_NAME: Final = "olaf.log.jsonl"
 

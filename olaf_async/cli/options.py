@@ -103,7 +103,9 @@ BarSpan: TypeAlias = Annotated[
 SkipBad: TypeAlias = Annotated[
     bool,
     typer.Option(
-        "--skip-bad", metavar="", help="Leave out what cannot be read, and say so, instead of refusing."
+        "--skip-bad",
+        metavar="",
+        help="Go on without files that cannot be read and setups for closed days; each is named at the end.",
     ),
 ]
 Daily: TypeAlias = Annotated[

@@ -9,9 +9,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from olaf_async.research.day_report import Limits
 from olaf_async.research.results import RunResult
-from olaf_async.research.safety_figures import safety_figures
+from olaf_async.research.safety_figures import Check, Limits, checks, safety_figures
 from olaf_async.research.tables import ORDERS, SUMMARY, TRADES, summary_json
 from olaf_async.settings import Settings
 
@@ -40,6 +39,11 @@ def limits(settings: Settings) -> Limits:
     return Limits(settings.strategy.max_attempts, int(settings.risk.unprotected_s_max * 1000))
 
 
+def checked(result: RunResult, settings: Settings) -> tuple[Check, ...]:
+    """The verdicts on a run; they decide about exit code 4 as they decide about what is shown."""
+    return checks(safety_figures(result.days), limits(settings))
+
+
 def print_files(console: Console, out: Path) -> None:
     """Where the run was written."""
     text = Text("written to   ", style="dim")
@@ -60,6 +64,10 @@ def print_json(console: Console, result: RunResult, out: Path) -> None:
             "emergency_stops": figures.emergency_stops,
             "off_tick_prices": figures.off_tick,
             "unprotected_ms": list(figures.unprotected_ms),
+            "orders_refused": figures.refused,
+            "symbols_frozen": figures.frozen,
+            "alarms": figures.alarms,
+            "positions_open": figures.still_open,
         },
         "out": str(out),
     }

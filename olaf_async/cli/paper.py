@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +21,7 @@ from olaf_async.adapters.replay.files import PriceColumns
 from olaf_async.app.replay import Bars, open_prices, prepare_replay
 from olaf_async.app.rules import load_setups, session_for
 from olaf_async.cli.invocation import UNSAFE, Invocation
-from olaf_async.cli.output import command, limits, print_files, print_json, shown_path
+from olaf_async.cli.output import checked, command, limits, print_files, print_json, shown_path
 from olaf_async.cli.screen import WIDTH_MAX, Stage, screen, told
 from olaf_async.core.rules import SECOND_NS
 from olaf_async.domain.setup import Setup
@@ -44,6 +45,11 @@ LINES_S_MAX: Final = 2.4
 
 FRAME_S: Final = 1 / 20
 
+NOT_LIVE: Final = (
+    "The settings say mode = live; this is the paper day all the same: the bundled sample, and no order"
+    " leaves this machine."
+)
+
 
 def run_paper_day(  # noqa: PLR0913 -- one parameter for each flag
     invocation: Invocation,
@@ -62,6 +68,8 @@ def run_paper_day(  # noqa: PLR0913 -- one parameter for each flag
         Exit: something was left that needs a person.
     """
     settings = invocation.load(config, sets, SAMPLE / "settings.toml")
+    if settings.mode == "live":
+        invocation.errors.print(NOT_LIVE, style="yellow")
     chosen = day or PAPER_DAY
     setups = _setups(settings, chosen)
     out = out or settings.journal.dir / "paper" / str(chosen)
@@ -91,7 +99,7 @@ def run_paper_day(  # noqa: PLR0913 -- one parameter for each flag
         _report(console, result, prices, settings, title)
         print_files(console, out)
         _next_steps(console, chosen)
-    if needs_a_person(result):
+    if needs_a_person(checked(result, settings)):
         raise typer.Exit(UNSAFE)
 
 
@@ -192,9 +200,26 @@ def _report(
         width=min(console.width, WIDTH_MAX),
         limits=limits(settings),
         is_drawn=console.encoding.lower().startswith("utf"),
+        rules=_rules(settings),
     )
     by_day = {(symbol, columns.day): columns for symbol, columns in prices.items()}
     console.print(day_report(result, by_day, frame), width=frame.width)
+
+
+def _rules(settings: Settings) -> str:
+    """The settings that shape the day most, and whose they are: they are not the defaults."""
+    keys = ("strategy.trail_bar_s", "risk.quantity", "paper.latency_ms")
+    sample = str(SAMPLE / "settings.toml")
+    whose = "Sample" if all(settings.origin(key) == sample for key in keys) else "Your"
+    return (
+        f"{whose} rules: {_span(settings.strategy.trail_bar_s)} bars, "
+        f"{settings.risk.quantity:,} shares an entry, answers after {settings.paper.latency_ms} ms"
+    )
+
+
+def _span(seconds: Decimal) -> str:
+    minutes, rest = divmod(seconds, 60)
+    return f"{seconds.normalize():f}-second" if rest else f"{minutes.normalize():f}-minute"
 
 
 def _next_steps(console: Console, shown: date) -> None:

@@ -1,26 +1,26 @@
 """Runs of ``replay`` and ``backtest`` as a person sees them: a bar while they go on, a table afterwards."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import Final
 
 import typer
 from rich import box
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from olaf_async.cli.invocation import UNSAFE, Invocation
-from olaf_async.cli.output import limits, print_files, print_json, shown_path
+from olaf_async.cli.invocation import ERROR, UNSAFE, Invocation
+from olaf_async.cli.output import checked, print_files, print_json, shown_path
 from olaf_async.domain.intents import Severity
 from olaf_async.domain.price import to_text
 from olaf_async.research.day_report import headline, safety, trade_table
-from olaf_async.research.results import RunResult
+from olaf_async.research.results import LeftOut, RunResult
 from olaf_async.research.runs import Observer, Run
-from olaf_async.research.safety_figures import needs_a_person, safety_figures
+from olaf_async.research.safety_figures import needs_a_person
 from olaf_async.research.scan import ScanReport
 
 LOOK_S: Final = 0.1
@@ -28,6 +28,9 @@ LOOK_S: Final = 0.1
 
 ROWS_MAX: Final = 40
 """More rows than this are for the file, not for the terminal."""
+
+NAMES_MAX: Final = 5
+"""More names than this in one line are counted, not read."""
 
 
 @contextmanager
@@ -62,55 +65,74 @@ def finish(invocation: Invocation, result: RunResult, out: Path, *, as_json: boo
     """Print what a run has brought.
 
     Raises:
-        Exit: it left something that needs a person.
+        Exit: it left something that needs a person, or not one of its setups could be replayed.
     """
-    console = invocation.console
+    console, settings = invocation.console, invocation.settings
+    assert settings is not None, "a run has settings"
+    verdicts = checked(result, settings)
     if as_json:
         print_json(console, result, out)
     else:
-        settings = invocation.settings
-        assert settings is not None, "a run has settings"
         console.print(headline(result, _span_of(result)))
         if result.trades:
             shown = result.trades[-ROWS_MAX:]
             console.print(trade_table(shown, result, settings.session.zone, console.width, has_days=True))
             if len(shown) < len(result.trades):
                 console.print(f"[dim]the last {len(shown)} of {len(result.trades):,} trades[/]")
-        console.print(safety(safety_figures(result.days), limits(settings), console.width))
-        _print_remarks(console, result)
+        if result.days:
+            console.print(safety(verdicts, console.width))
+        for remark in _remarks(result):
+            console.print(remark, soft_wrap=True)
         print_files(console, out)
-    if needs_a_person(result):
+    if needs_a_person(verdicts):
         raise typer.Exit(UNSAFE)
+    if result.left_out and not result.days:
+        raise typer.Exit(ERROR)
 
 
 def _span_of(result: RunResult) -> str:
     days = [day.day for day in result.days]
     if not days:
-        return "No day replayed"
+        return "No day"
     return str(days[0]) if len(days) == 1 else f"{len(days)} days, {days[0]} to {days[-1]}"
 
 
-def _print_remarks(console: Console, result: RunResult) -> None:
-    """What was left out or went wrong: never passed over in silence."""
-    for left in result.left_out[:ROWS_MAX]:
-        console.print(
-            Text(f"left out: {left.setup.symbol} {left.setup.entry_date}: {left.why}", style="yellow"),
-            soft_wrap=True,
-        )
+def _remarks(result: RunResult) -> Iterator[Text]:
+    """What was left out or went wrong: never passed over in silence, and nothing twice."""
+    by_why: dict[str, list[LeftOut]] = {}
+    for left in result.left_out:
+        by_why.setdefault(left.why, []).append(left)
+    for why, alike in by_why.items():
+        names = [f"{left.setup.symbol} {left.setup.entry_date}" for left in alike]
+        yield Text(f"left out: {_listed(names)}: {why}", style="yellow")
     for skipped in result.skipped_files:
-        console.print(Text(f"skipped: {skipped}", style="yellow"), soft_wrap=True)
+        yield Text(f"skipped: {skipped}", style="yellow")
+    yield from _said(result)
     for day in result.days:
-        for _, say in day.says:
-            if say.severity is not Severity.NOTE:
-                style = "bold red" if say.severity is Severity.ALARM else "yellow"
-                console.print(
-                    Text(f"{say.severity.value} on {day.day}: {say.text}", style=style), soft_wrap=True
-                )
         for position in day.unclosed:
             text = (
                 f"STILL OPEN on {day.day}: {position.symbol}, {position.direction.word} {position.quantity}"
             )
-            console.print(Text(text, style="bold red"), soft_wrap=True)
+            yield Text(text, style="bold red")
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - NAMES_MAX
+    return ", ".join(names[:NAMES_MAX]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def _said(result: RunResult) -> Iterator[Text]:
+    """Warnings and alarms, those of one kind in one line: the first of them, and how often."""
+    alike: dict[tuple[Severity, str], list[tuple[date, str]]] = {}
+    for day in result.days:
+        for _, say in day.says:
+            if say.severity is not Severity.NOTE:
+                alike.setdefault((say.severity, say.code), []).append((day.day, say.text))
+    for (severity, _), found in alike.items():
+        first_day, first = found[0]
+        again = f" (and {len(found) - 1:,} more like it)" if len(found) > 1 else ""
+        style = "bold red" if severity is Severity.ALARM else "yellow"
+        yield Text(f"{severity.value} on {first_day}: {first}{again}", style=style)
 
 
 def print_scan(invocation: Invocation, report: ScanReport, out: Path | None) -> None:

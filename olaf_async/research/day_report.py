@@ -21,11 +21,21 @@ from olaf_async.domain.price import Paise, to_text
 from olaf_async.domain.trade import ExitReason
 from olaf_async.research.day_story import REASONS, average, money, r_multiple, r_text
 from olaf_async.research.results import DayResult, RunResult, TradeRecord
-from olaf_async.research.safety_figures import SafetyFigures, safety_figures
+from olaf_async.research.safety_figures import (
+    Check,
+    Limits,
+    Verdict,
+    checks,
+    needs_a_person,
+    safety_figures,
+)
 from olaf_async.research.trade_chart import WIDTH_MIN, chart, stop_steps
 
 CHARTS_MAX = 6
 """More pictures than this are no longer a report but a book."""
+
+OPEN_SHOWN_MAX = 4
+"""More open positions than this are counted and not named."""
 
 Prices: TypeAlias = Mapping[tuple[str, date], PriceColumns]
 """The prices of a symbol on a day."""
@@ -37,28 +47,24 @@ _NS_PER_S = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """What the safety figures are held against."""
-
-    attempts_max: int
-    unprotected_ms_max: int
-
-
-@dataclass(frozen=True, slots=True)
 class ReportFrame:
-    """What a report needs beside the result: names, the zone of its times, the room it has."""
+    """What a report needs beside the result: names, the zone of its times, the room it has.
+
+    ``is_drawn`` says whether the terminal can show the letters pictures are made of; ``rules`` is a line on
+    what the day was traded by.
+    """
 
     title: str
     zone: tzinfo
     width: int
     limits: Limits
     is_drawn: bool = True
-    """Whether the terminal can show the letters pictures are made of."""
+    rules: str = ""
 
 
 def day_report(result: RunResult, prices: Prices, frame: ReportFrame) -> RenderableType:
     """The whole report; ``prices`` are by symbol and day, and a trade without any gets no picture."""
-    parts: list[RenderableType] = [headline(result, frame.title)]
+    parts: list[RenderableType] = [headline(result, frame.title, frame.rules)]
     if result.trades:
         parts.append(Text())
         parts.append(
@@ -66,27 +72,58 @@ def day_report(result: RunResult, prices: Prices, frame: ReportFrame) -> Rendera
         )
     if frame.is_drawn:
         parts += _pictures(result, prices, frame)
-    parts.append(safety(safety_figures(result.days), frame.limits, frame.width))
+    parts.append(safety(checks(safety_figures(result.days), frame.limits), frame.width))
     return Group(*parts)
 
 
 # ---------------------------------------------------------------------------------------- headline
 
 
-def headline(result: RunResult, title: str) -> Panel:
-    """The result of the day in one number, and how it came about."""
+def headline(result: RunResult, title: str, rules: str = "") -> Panel:
+    """The result of the day in one number, and how it came about; what is still open or left out is said."""
+    lines = _result_lines(result) if result.days else [_nothing(result)]
+    if result.unclosed:
+        held = ", ".join(
+            f"{each.symbol} {each.direction.word} {each.quantity:,}"
+            for each in result.unclosed[:OPEN_SHOWN_MAX]
+        )
+        more = ", ..." if len(result.unclosed) > OPEN_SHOWN_MAX else ""
+        positions = _count(len(result.unclosed), "position")
+        lines.append(Text(f"STILL OPEN, and in no sum above: {positions} ({held}{more})", style="bold red"))
+    if result.days and result.left_out:
+        left = f"{len(result.left_out):,} of {_count(result.setups, 'setup')} left out"
+        lines.append(Text(left, style="yellow"))
+    if rules:
+        lines.append(Text(rules, style="dim"))
+    return Panel(
+        Group(*lines),
+        title=Text(title, style="bold not dim"),
+        title_align="left",
+        border_style="dim",
+        padding=(0, 1),
+    )
+
+
+def _result_lines(result: RunResult) -> list[Text]:
     net = Text(f"{money(result.net)} rupees", style=f"bold {_colour(result.net)}")
     net.append(" net", style="default not bold")
-    made = Text(f"{money(result.gross)} from trading, {money(-result.charges)} brokerage and taxes")
     won = sum(record.net > 0 for record in result.trades)
-    counts = (
-        f"{_count(result.setups, 'setup')}, {_count(result.triggers, 'undercut')}, "
-        f"{_count(len(result.trades), 'trade')}: {won} won, {len(result.trades) - won} lost"
-    )
-    body = Group(net, made, Text(counts))
-    return Panel(
-        body, title=Text(title, style="bold not dim"), title_align="left", border_style="dim", padding=(0, 1)
-    )
+    return [
+        net,
+        Text(f"{money(result.gross)} from trading, {money(-result.charges)} brokerage and taxes"),
+        Text(
+            f"{_count(result.setups, 'setup')}, {_count(result.triggers, 'undercut')}, "
+            f"{_count(len(result.trades), 'trade')}: {won} won, {len(result.trades) - won} lost"
+        ),
+    ]
+
+
+def _nothing(result: RunResult) -> Text:
+    """A run without a single day must not look like a quiet one."""
+    if not result.left_out:
+        return Text("There was no setup to trade.")
+    every = "The only setup was" if result.setups == 1 else f"All {result.setups:,} setups were"
+    return Text(f"NOTHING WAS REPLAYED. {every} left out.", style="bold yellow")
 
 
 def _count(number: int, noun: str) -> str:
@@ -190,7 +227,7 @@ def _picture(
 # ------------------------------------------------------------------------------------------ safety
 
 
-def safety(figures: SafetyFigures, limits: Limits, width: int) -> RenderableType:
+def safety(checked: Sequence[Check], width: int) -> RenderableType:
     """The figures that must be what they are, each with a mark that says whether it is."""
     columns = 2 if width >= _ROOMY else 1
     table = Table.grid(padding=(0, 1), pad_edge=False)
@@ -199,33 +236,25 @@ def safety(figures: SafetyFigures, limits: Limits, width: int) -> RenderableType
         table.add_column()
         table.add_column(justify="right")
         table.add_column(width=3)
-    rows = [_safety_cells(*row) for row in _safety_rows(figures, limits)]
+    rows = [_safety_cells(check) for check in checked]
     height = -(-len(rows) // columns)
     for first in range(height):
         table.add_row(*(cell for row in rows[first::height] for cell in row))
-    return Group(Text(), Rule("Was it safe?", align="left", style="dim"), table, Text())
+    parts: list[RenderableType] = [Text(), Rule("Was it safe?", align="left", style="dim"), table]
+    if needs_a_person(checked):
+        parts.append(Text("✗ needs a person", style="red"))
+    if any(check.verdict is Verdict.NOTED for check in checked):
+        parts.append(Text("! was dealt with, and is worth a look", style="yellow"))
+    return Group(*parts, Text())
 
 
-def _safety_cells(is_good: bool, what: str, measured: str) -> tuple[RenderableType, ...]:  # noqa: FBT001
-    mark = Text("✓", style="green") if is_good else Text("✗", style="bold red")
-    return mark, what, Text(measured, style="bold" if is_good else "bold red"), ""
+_MARKS = {
+    Verdict.GOOD: ("✓", "green", "bold"),
+    Verdict.NOTED: ("!", "bold yellow", "bold yellow"),
+    Verdict.BAD: ("✗", "bold red", "bold red"),
+}
 
 
-def _safety_rows(figures: SafetyFigures, limits: Limits) -> Iterable[tuple[bool, str, str]]:
-    most = max(figures.entries.values(), default=0)
-    yield (
-        most <= limits.attempts_max,
-        "entries filled in a symbol",
-        f"{most} of {limits.attempts_max} allowed",
-    )
-    yield (
-        figures.stops_at_once == figures.stops_needed,
-        "stops accepted at the first try",
-        f"{figures.stops_at_once} of {figures.stops_needed}",
-    )
-    longest = max(figures.unprotected_ms, default=0)
-    yield longest <= limits.unprotected_ms_max, "longest without a confirmed stop", f"{longest:,.0f} ms"
-    yield figures.alarms == 0, "alarms", str(figures.alarms)
-    yield figures.duplicate_entries == 0, "duplicate entries", str(figures.duplicate_entries)
-    yield figures.emergency_stops == 0, "emergency stops", str(figures.emergency_stops)
-    yield figures.off_tick == 0, "order prices off the tick", f"{figures.off_tick} of {figures.prices}"
+def _safety_cells(check: Check) -> tuple[RenderableType, ...]:
+    mark, colour, style = _MARKS[check.verdict]
+    return Text(mark, style=colour), check.what, Text(check.measured, style=style), ""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from olaf_async.domain.intents import Severity
+from olaf_async.domain.intents import Say, Severity
 from olaf_async.domain.order import Role, Side
 from olaf_async.domain.price import Paise, to_text
 from olaf_async.domain.setup import Direction
@@ -78,13 +78,23 @@ def r_text(trade: Trade) -> str:
 
 def story(day: DayResult) -> tuple[Line, ...]:
     """The day's lines by time."""
-    lines = _orders_told(day.orders, day.trades)
-    lines += [
-        Line(at_ns, say.symbol or "", say.text, Mood.ALARM if say.severity is Severity.ALARM else Mood.BAD)
-        for at_ns, say in day.says
-        if say.severity is not Severity.NOTE
-    ]
+    lines = _orders_told(day.orders, day.trades) + _said(day.says)
     return tuple(sorted(lines, key=lambda line: line.at_ns))
+
+
+def _said(says: Iterable[tuple[int, Say]]) -> list[Line]:
+    """Warnings and alarms; what is said of a symbol again and again is one line, where it was said first."""
+    alike: dict[tuple[str, Severity, str], list[tuple[int, Say]]] = {}
+    for at_ns, say in says:
+        if say.severity is not Severity.NOTE:
+            alike.setdefault((say.symbol or "", say.severity, say.code), []).append((at_ns, say))
+    lines = []
+    for (symbol, severity, _), found in alike.items():
+        at_ns, first = found[0]
+        again = f" ({len(found):,} times)" if len(found) > 1 else ""
+        mood = Mood.ALARM if severity is Severity.ALARM else Mood.BAD
+        lines.append(Line(at_ns, symbol, first.text + again, mood))
+    return lines
 
 
 def _orders_told(orders: Sequence[OrderChange], trades: Iterable[TradeRecord]) -> list[Line]:

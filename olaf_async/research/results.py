@@ -100,7 +100,8 @@ class DayResult:
     """One day, all its symbols together.
 
     ``ticks`` are the prices played (a bar counts four); ``says`` are (time, message) in order; ``unclosed``
-    is what the exits could not close before the close, and is in no trade.
+    is what the exits could not close before the close, and is in no trade; ``until_ns`` is how far the day
+    has been played.
     """
 
     day: date
@@ -113,6 +114,7 @@ class DayResult:
     triggers: int
     entries: int
     rows_dropped: int
+    until_ns: int
 
 
 @dataclass(frozen=True, slots=True)

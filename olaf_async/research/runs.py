@@ -269,6 +269,7 @@ class _Today:
             triggers=sum(state.triggers for state in states),
             entries=sum(state.attempts for state in states),
             rows_dropped=sum(columns.rows_dropped for _, columns in self._priced),
+            until_ns=replay.now_ns,
         )
 
     def orders(self) -> tuple[WorkingOrder, ...]:

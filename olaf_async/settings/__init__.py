@@ -1,6 +1,6 @@
 """All that can be set, where it was set, and what is wrong with it; imported from here."""
 
-from olaf_async.settings.load import FlagError, check, load_settings, variable
+from olaf_async.settings.load import FlagError, check, check_live, load_settings, variable
 from olaf_async.settings.model import (
     BrokerSettings,
     ChargeRateSettings,
@@ -32,6 +32,7 @@ __all__ = [
     "StrategySettings",
     "WebSettings",
     "check",
+    "check_live",
     "describe",
     "example_toml",
     "known_keys",

@@ -109,6 +109,19 @@ def check(config: Path | None = None, env: Mapping[str, str] | None = None) -> l
     return []
 
 
+def check_live(settings: Settings) -> None:
+    """See whether a server can be spoken to with these settings; they are fine without that on paper.
+
+    Raises:
+        ConfigError: there is no API key.
+    """
+    if settings.broker.api_key is None:
+        raise ConfigError(
+            'broker.api_key: is not set, and orders of mode = "live" need it; give it as the environment '
+            f'variable {variable("broker.api_key")}, or set mode = "paper"'
+        )
+
+
 def variable(key: str) -> str:
     """The environment variable of a dotted key."""
     return ENV_PREFIX + key.replace(".", ENV_DELIMITER).upper()

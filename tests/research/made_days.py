@@ -77,6 +77,7 @@ def day(*orders: OrderChange, **more: object) -> DayResult:
         triggers=1,
         entries=1,
         rows_dropped=0,
+        until_ns=OPEN_NS + 375 * MINUTE_NS,
     )
     return replace(plain, **more)  # type: ignore[arg-type]
 

@@ -14,12 +14,12 @@ from olaf_async.adapters.replay.files import PriceColumns
 from olaf_async.domain.order import Role
 from olaf_async.domain.setup import Direction
 from olaf_async.domain.trade import ExitReason
-from olaf_async.research.day_report import CHARTS_MAX, Limits, ReportFrame, day_report, headline, safety
+from olaf_async.research.day_report import CHARTS_MAX, ReportFrame, day_report, headline, safety
 from olaf_async.research.day_story import MINUS
-from olaf_async.research.results import RunResult, TradeRecord
-from olaf_async.research.safety_figures import safety_figures
+from olaf_async.research.results import LeftOut, OpenPosition, RunResult, TradeRecord
+from olaf_async.research.safety_figures import Limits, checks, safety_figures
 from olaf_async.research.trade_chart import chart, stop_steps
-from tests.made_market import MONDAY, TUESDAY
+from tests.made_market import MONDAY, TUESDAY, setup_of
 from tests.research.made_days import CALM, MINUTE_NS, OPEN_NS, TRADE, alarm, change, day, run
 
 INDIA = ZoneInfo("Asia/Kolkata")
@@ -53,6 +53,33 @@ def test_the_headline_is_the_net_result_and_how_it_came_about() -> None:
     assert "-11.50 rupees net" in text
     assert "-10.00 from trading, -1.50 brokerage and taxes" in text
     assert "1 setup, 1 undercut, 1 trade: 0 won, 1 lost" in text
+
+
+HELD = OpenPosition("ALPHA", Direction.LONG, 10, 10, 100_000, 9900, None, -1000)
+
+
+def test_the_headline_says_what_is_still_open() -> None:
+    text = shown(headline(run(day(*CALM, unclosed=(HELD,))), "A day"))
+    assert "STILL OPEN, and in no sum above: 1 position (ALPHA long 10)" in text
+    many = flat(shown(headline(run(day(*CALM, unclosed=(HELD,) * 5)), "A day"), 200))
+    assert "5 positions (ALPHA long 10, ALPHA long 10, ALPHA long 10, ALPHA long 10, ...)" in many
+    assert "STILL OPEN" not in shown(headline(run(), "A day"))
+
+
+def test_the_headline_of_a_run_of_which_every_setup_was_left_out_is_no_result() -> None:
+    left = LeftOut(setup_of(), "there are no prices of that day")
+    text = shown(headline(RunResult((), (left, left)), "No day"))
+    assert "NOTHING WAS REPLAYED. All 2 setups were left out." in text
+    assert "The only setup was left out." in shown(headline(RunResult((), (left,)), "No day"))
+    assert "There was no setup to trade." in shown(headline(RunResult(()), "No day"))
+    assert "rupees" not in text
+    assert "1 of 2 setups left out" in shown(headline(RunResult((day(*CALM),), (left,)), "A day"))
+
+
+def test_the_headline_says_by_which_rules_the_day_was_traded() -> None:
+    frame = replace(FRAME, rules="Rules: 30-minute bars")
+    assert "Rules: 30-minute bars" in shown(day_report(run(), {}, frame))
+    assert "Rules" not in shown(day_report(run(), {}, FRAME))
 
 
 def test_a_day_without_a_trade_is_reported_without_a_table() -> None:
@@ -178,40 +205,39 @@ def test_the_stops_of_a_trade_are_those_of_its_symbol_and_its_time() -> None:
 # ---------------------------------------------------------------------------------------------- was it safe?
 
 
-def marks(result: RunResult, limits: Limits = FRAME.limits) -> dict[str, str]:
-    """The lines of the safety part that are not ticked off."""
-    text = shown(safety(safety_figures(result.days), limits, 80))
-    return {line[2:].split("  ")[0]: line for line in text.splitlines() if line.startswith("✗")}
+def panel(result: RunResult, limits: Limits = FRAME.limits, width: int = 80) -> str:
+    return shown(safety(checks(safety_figures(result.days), limits), width), width)
+
+
+def marked(text: str, mark: str) -> list[str]:
+    """The figures that have this mark."""
+    lines = (line for line in text.splitlines() if line.startswith(mark) and "  " in line.rstrip())
+    return [line[2:].split("  ")[0] for line in lines]
 
 
 def test_a_calm_day_has_every_line_ticked() -> None:
-    text = shown(safety(safety_figures(run().days), FRAME.limits, 80))
-    assert text.count("✓") == 7
+    text = panel(run())
+    assert text.count("✓") == 10
     assert "✗" not in text
+    assert "!" not in text
     for line in ("1 of 3 allowed", "1 of 1", "60 ms", "0 of 6"):
         assert line in text
 
 
-@pytest.mark.parametrize(
-    ("result", "named"),
-    [
-        (run(day(*CALM[:2])), "stops accepted at the first try"),
-        (run(day(*CALM, says=(alarm("stop_jumped"),))), "alarms"),
-        (run(day(*CALM[:3], change("entry-3", "placed", 20))), "duplicate entries"),
-        (run(day(*CALM[:3], change("stop-9", "placed", 12))), "emergency stops"),
-        (run(day(change("entry-1", "placed", 5, limit=10001), trades=())), "order prices off the tick"),
-    ],
-)
-def test_each_kind_of_trouble_is_crossed_on_its_own_line(result: RunResult, named: str) -> None:
-    assert list(marks(result)) == [named]
+def test_what_needs_a_person_is_crossed_and_the_cross_is_explained() -> None:
+    text = panel(run(day(*CALM, unclosed=(HELD,))))
+    assert marked(text, "✗") == ["positions still open"]
+    assert marked(text, "!") == []
+    assert "✗ needs a person" in text
 
 
-def test_too_many_attempts_and_too_long_without_a_stop_are_crossed() -> None:
-    assert list(marks(run(), Limits(0, 3000))) == ["entries filled in a symbol"]
-    assert list(marks(run(), Limits(3, 59))) == ["longest without a confirmed stop"]
+def test_what_was_dealt_with_has_a_mark_of_its_own() -> None:
+    text = panel(run(day(*CALM, says=(alarm("stop_jumped"),))))
+    assert marked(text, "!") == ["alarms"]
+    assert marked(text, "✗") == []
+    assert "! was dealt with, and is worth a look" in text
 
 
 def test_on_a_wide_terminal_the_figures_stand_beside_each_other() -> None:
-    figures = safety_figures(run().days)
-    narrow, wide = (shown(safety(figures, FRAME.limits, width), width).splitlines() for width in (80, 100))
-    assert len(narrow) - len(wide) == 3
+    narrow, wide = (panel(run(), width=width).splitlines() for width in (80, 100))
+    assert len(narrow) - len(wide) == 5

@@ -120,3 +120,21 @@ def test_r_is_profit_in_units_of_the_risk_at_entry() -> None:
 def test_every_reason_has_its_word() -> None:
     assert set(REASONS) == set(ExitReason)
     assert len(set(REASONS.values())) == len(REASONS)
+
+
+def test_what_is_said_again_and_again_is_one_line_with_a_count() -> None:
+    says = tuple(
+        (OPEN_NS + at, Say(symbol, severity, "stale", f"{symbol}: silent for {at} s"))
+        for at, symbol, severity in (
+            (1, "ALPHA", Severity.WARNING),
+            (2, "ALPHA", Severity.WARNING),
+            (3, "BETA", Severity.WARNING),
+            (4, "ALPHA", Severity.ALARM),
+        )
+    )
+    told = [(line.at_ns - OPEN_NS, line.text, line.mood) for line in story(day(says=says, trades=()))]
+    assert told == [
+        (1, "ALPHA: silent for 1 s (2 times)", Mood.BAD),
+        (3, "BETA: silent for 3 s", Mood.BAD),
+        (4, "ALPHA: silent for 4 s", Mood.ALARM),
+    ]

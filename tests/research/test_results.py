@@ -42,7 +42,7 @@ SHORT_TRADE = Trade(
 
 def day_with(*trades: TradeRecord, **more: object) -> DayResult:
     plain = DayResult(
-        MONDAY, (setup_of(),), trades, (), (), (), ticks=7, triggers=2, entries=1, rows_dropped=3
+        MONDAY, (setup_of(),), trades, (), (), (), ticks=7, triggers=2, entries=1, rows_dropped=3, until_ns=0
     )
     return replace(plain, **more)  # type: ignore[arg-type]
 

@@ -74,7 +74,7 @@ CHANGE = OrderChange(
 )
 DAY = DayResult(
     MONDAY, (setup_of("M&M"),), (TradeRecord(TRADE, 5),), (CHANGE,), (), (), ticks=9, triggers=2, entries=1,
-    rows_dropped=0,
+    rows_dropped=0, until_ns=0,
 )  # fmt: skip
 RUN = RunResult((DAY,), elapsed_ns=3_000_000_000)
 

@@ -78,8 +78,10 @@ class _Folder:
         except ConfigError as error:
             if not self._skip_bad:
                 raise
-            if str(error) not in self.skipped:
-                self.skipped.append(str(error))
+            # The advice to go on without the file has just been taken.
+            told = str(error).removesuffix(f"; {tables.ADVICE}")
+            if told not in self.skipped:
+                self.skipped.append(told)
             return None
 
     def _files(self, folder: Path) -> dict[str, Path]:
