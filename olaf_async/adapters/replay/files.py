@@ -15,6 +15,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from olaf_async.adapters import recorder
 from olaf_async.adapters.replay import cells, tables
 from olaf_async.adapters.replay.cells import Booleans, Integers
 from olaf_async.domain.bar import DailyBar
@@ -96,6 +97,8 @@ class _Folder:
 class TickFolder(_Folder):
     """``DIR/<SYMBOL>/<YYYY-MM-DD>.csv|.csv.gz|.parquet`` with ``t`` and ``ltp``, in arrival order.
 
+    A day that is still being recorded, or was when its recorder died, is a folder of parts instead.
+
     Raises:
         ConfigError: by every method, for a folder or file that is not as the contract says.
     """
@@ -106,7 +109,7 @@ class TickFolder(_Folder):
         self._symbols = tuple(
             sorted(each.name for each in tables.entries(path) if each.is_dir() and each.name[0] != ".")
         )
-        self._by_symbol: dict[str, dict[date, Path]] = {}
+        self._by_symbol: dict[str, dict[date, tuple[Path, ...]]] = {}
         if not self._symbols:
             raise ConfigError(f"{path}: holds no <SYMBOL>/<YYYY-MM-DD>.csv (.csv.gz, .parquet) of ticks")
 
@@ -119,21 +122,24 @@ class TickFolder(_Folder):
         return tuple(sorted(self._day_files(symbol)))
 
     def read(self, symbol: str, day: date) -> PriceColumns | None:
-        """One file. Rows of another day are dropped and counted; the columns may then be empty."""
-        path = self._day_files(symbol).get(day)
-        if path is None:
+        """One day. Rows of another day are dropped and counted; the columns may then be empty."""
+        paths = self._day_files(symbol).get(day)
+        if paths is None:
             return None
-        return self._attempt(partial(_read_ticks, path, symbol, day, self._tz))
+        return self._attempt(partial(_read_ticks, paths, symbol, day, self._tz))
 
-    def _day_files(self, symbol: str) -> dict[date, Path]:
+    def _day_files(self, symbol: str) -> dict[date, tuple[Path, ...]]:
         if symbol not in self._symbols:
             return {}
         if symbol not in self._by_symbol:
             dated = {}
-            for stem, path in self._files(self.path / symbol).items():
-                day = self._attempt(partial(_day_of, stem, path))
+            folder = self.path / symbol
+            whole = {stem: (path,) for stem, path in self._files(folder).items()}
+            # Where a day has its own file, its parts are what a death in the midst of merging them has left.
+            for stem, paths in {**recorder.days_in_parts(folder), **whole}.items():
+                day = self._attempt(partial(_day_of, stem, paths[0]))
                 if day is not None:
-                    dated[day] = path
+                    dated[day] = paths
             self._by_symbol[symbol] = dated
         return self._by_symbol[symbol]
 
@@ -231,22 +237,31 @@ def _day_of(stem: str, path: Path) -> date:
     return day
 
 
-def _read_ticks(path: Path, symbol: str, day: date, tz: tzinfo) -> PriceColumns:
-    table = tables.load(path, ("t", "ltp"))
-    try:
-        t_ns, kept = cells.times_of_day(table.columns["t"], day, tz)
-    except tables.CellFault as fault:
-        raise table.fault(fault, "t") from None
-    price = _prices(table, "ltp", kept)
+def _read_ticks(paths: tuple[Path, ...], symbol: str, day: date, tz: tzinfo) -> PriceColumns:
+    """The rows of a day's file, or of its parts one after the other."""
+    read = [_read_tick_file(path, day, tz) for path in paths]
+    t_ns = np.concatenate([part[0] for part in read])
+    price = np.concatenate([part[1] for part in read])
+    rows = sum(part[2] for part in read)
     return PriceColumns(
         symbol=symbol,
         day=day,
         t_ns=_sealed(np.maximum.accumulate(t_ns)),
         price=_sealed(price),
         continuous=None,
-        rows_dropped=table.rows - len(price),
-        rows_read=table.rows,
+        rows_dropped=rows - len(price),
+        rows_read=rows,
     )
+
+
+def _read_tick_file(path: Path, day: date, tz: tzinfo) -> tuple[Integers, Integers, int]:
+    """Times and prices of the rows of that day, and how many rows there are."""
+    table = tables.load(path, ("t", "ltp"))
+    try:
+        t_ns, kept = cells.times_of_day(table.columns["t"], day, tz)
+    except tables.CellFault as fault:
+        raise table.fault(fault, "t") from None
+    return t_ns, _prices(table, "ltp", kept), table.rows
 
 
 def _read_bars(path: Path, tz: tzinfo, span_ns: int | None) -> _Bars:
