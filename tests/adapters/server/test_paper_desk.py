@@ -130,6 +130,15 @@ async def test_at_the_square_off_time_mis_orders_end_and_mis_positions_close_and
         assert desk.exchange.fills[-1].strategy == "AUTO_SQUARE_OFF"
 
 
+async def test_a_square_off_tells_the_newest_order_first() -> None:
+    desk = a_desk(StepClock(NOON_NS))
+    older, newer = buy(desk, price=700_00), buy(desk, price=710_00)
+    heard: list[str] = []
+    desk.subscribe(lambda record: heard.append(record.order_id))
+    desk.square_off()
+    assert heard == [newer.order_id, older.order_id]
+
+
 async def test_the_square_off_comes_again_on_the_next_day() -> None:
     clock = StepClock(SQUARE_OFF_NS + S)
     desk = a_desk(clock)
@@ -152,6 +161,16 @@ async def test_without_a_tick_for_half_a_minute_quotes_are_looked_at_instead() -
         assert str(desk.exchange.record(stop.order_id).status) == "trigger pending"
         await until(NOON_NS + 30 * S)
         assert desk.exchange.record(stop.order_id).average == 802_50
+
+
+async def test_a_quote_outside_its_own_range_is_not_looked_at() -> None:
+    clock = StepClock(NOON_NS)
+    desk = a_desk(clock)
+    stop = buy(desk, price=803_00, trigger=802_00)
+    desk.set_quote("SBIN", ltp=802_50)
+    async with keeping(desk, clock) as until:
+        await until(NOON_NS + 60 * S)
+    assert str(desk.exchange.record(stop.order_id).status) == "trigger pending"
 
 
 async def test_a_tick_of_any_symbol_keeps_quotes_from_being_looked_at() -> None:

@@ -15,6 +15,7 @@ from olaf_async.adapters.paper.server.desk import PaperDesk
 from olaf_async.adapters.paper.server.limits import Rate, Rates
 from olaf_async.adapters.paper.server.market import Candle
 from olaf_async.adapters.paper.server.rest import build_app
+from olaf_async.errors import ConfigError
 from tests.adapters.server.rest_server import KEY, NOON_NS, Client, Json, serving
 from tests.wire.step_clock import StepClock
 
@@ -289,7 +290,7 @@ async def test_a_smart_order_that_has_nothing_to_do_says_so_without_an_id(client
 
 async def test_a_basket_sends_buys_first_and_is_a_success_whatever_became_of_them(client: Client) -> None:
     leg = without(ORDER, "strategy")
-    orders = [{**leg, "action": "sell", "price": "900"}, {**leg, "symbol": "NOPE"}, leg]
+    orders = [{**leg, "action": "sell", "price": "900"}, {**leg, "symbol": "NOPE", "action": "buy"}, leg]
     reply = await client.post("basketorder", strategy="b", orders=orders)
     assert (reply.status, reply.body["status"]) == (200, "success")
     assert [(row["symbol"], row["status"]) for row in reply.body["results"]] == [
@@ -308,10 +309,25 @@ async def test_a_split_order_becomes_pieces_and_a_rest(client: Client, desk: Pap
     assert [record.quantity for record in desk.exchange.records()] == [2, 2, 1]
 
 
-@pytest.mark.parametrize("size", ["0.5", "1"])
-async def test_a_split_into_too_many_pieces_is_refused(client: Client, desk: PaperDesk, size: str) -> None:
-    reply = await client.post("splitorder", **{**ORDER, "quantity": "101"}, splitsize=size)
+@pytest.mark.parametrize(("quantity", "size"), [("101", "1"), ("2", "0.5"), ("2", "0"), ("2", "-1")])
+async def test_a_split_into_too_many_or_no_pieces_is_refused(
+    client: Client, desk: PaperDesk, quantity: str, size: str
+) -> None:
+    reply = await client.post("splitorder", **{**ORDER, "quantity": quantity}, splitsize=size)
     assert (reply.status, desk.exchange.records()) == (400, ())
+
+
+async def test_a_split_into_a_hundred_pieces_is_taken(client: Client, desk: PaperDesk) -> None:
+    await client.post("splitorder", **{**ORDER, "quantity": "100"}, splitsize="1")
+    assert len(desk.exchange.records()) == 100
+
+
+async def test_a_position_is_of_this_exchange_alone(client: Client) -> None:
+    await client.post("placeorder", **{**ORDER, "pricetype": "MARKET"})
+    asked = {"strategy": "s", "symbol": "SBIN", "product": "MIS"}
+    here = await client.post("openposition", **asked, exchange="NSE")
+    there = await client.post("openposition", **asked, exchange="BSE")
+    assert (here.body["quantity"], there.body["quantity"]) == (2, 0)
 
 
 async def test_closing_without_any_position_says_so(client: Client) -> None:
@@ -388,7 +404,10 @@ async def test_a_symbol_without_a_price_has_no_quote(client: Client) -> None:
 
 async def test_depth_of_an_unknown_symbol_and_of_a_missing_side(client: Client, desk: PaperDesk) -> None:
     assert (await client.post("depth", symbol="SBIN", exchange="BSE")).status == 400
-    desk.set_quote("SBIN", bid=0, ask=5)
+    desk.set_quote("SBIN", bid=10, ask=5)
+    data = (await client.post("depth", symbol="SBIN", exchange="NSE")).body["data"]
+    assert [level["price"] for level in data["bids"]] == [0.1, 0.05]
+    desk.set_quote("SBIN", bid=0)
     data = (await client.post("depth", symbol="SBIN", exchange="NSE")).body["data"]
     assert (data["bids"], [level["price"] for level in data["asks"]]) == ([], [0.05, 0.1, 0.15, 0.2, 0.25])
 
@@ -455,6 +474,8 @@ class OneBar:
     intervals = ("5m", "1h", "D")
 
     def candles(self, symbol: str, interval: str, start: date, end: date) -> Sequence[Candle]:
+        if interval == "5m":
+            raise ConfigError("row 3 is no bar")
         known = symbol == "SBIN" and interval == "D" and start <= date(2026, 11, 20) <= end
         return [Candle(1_795_113_000, 1, 300, 1, 205, 7)] if known else []
 
@@ -475,6 +496,8 @@ async def test_history_is_what_its_source_has_and_without_a_source_nothing(desk:
         assert (await client.post("history", **asked)).body["data"] == [row]
         assert (await client.post("intervals")).body["data"]["minutes"] == ["5m"]
         assert (await client.post("history", **asked, source="db")).status == 200
+        unread = await client.post("history", **{**asked, "interval": "5m"})
+        assert (unread.status, unread.body["message"]) == (500, "Error fetching history: row 3 is no bar")
     async with serving(build_app(desk)) as client:
         assert (await client.post("history", **asked)).body["data"] == []
         assert (await client.post("history", **asked, source="db")).status == 404

@@ -17,6 +17,7 @@ from olaf_async.adapters.paper.server.fields import Fields
 from olaf_async.domain.calendar import NseCalendar
 from olaf_async.domain.nse_sessions import HOLIDAYS, SPECIAL_SESSIONS
 from olaf_async.domain.price import Paise
+from olaf_async.errors import ConfigError
 
 FOUND_MAX: Final = 500
 _DEPTH: Final = 5
@@ -44,7 +45,11 @@ class History(Protocol):
         ...
 
     def candles(self, symbol: str, interval: str, start: date, end: date) -> Sequence[Candle]:
-        """The bars of these days, both included, ascending; empty where there are none."""
+        """The bars of these days, both included, ascending; empty where there are none.
+
+        Raises:
+            ConfigError: a file of them cannot be read.
+        """
         ...
 
 
@@ -115,7 +120,10 @@ def depth(desk: PaperDesk, fields: Fields) -> Answer:
 def history(source: History, fields: Fields) -> Answer:
     """history: an unknown symbol or interval has no bars."""
     span = fields.day("start_date"), fields.day("end_date")
-    candles = source.candles(fields.text("symbol"), fields.text("interval"), *span)
+    try:
+        candles = source.candles(fields.text("symbol"), fields.text("interval"), *span)
+    except ConfigError as fault:
+        return error(500, f"Error fetching history: {fault}")
     if not candles and fields.text("source") == "db":
         return error(404, "No data found for the specified parameters")
     return success(data=[_candle_row(candle) for candle in candles])
