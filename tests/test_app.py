@@ -17,6 +17,7 @@ from olaf_async.core.rules import SECOND_NS, Rules
 from olaf_async.domain.calendar import AlwaysOpen, NseCalendar
 from olaf_async.domain.charges import ChargeRates
 from olaf_async.domain.session import Session
+from olaf_async.domain.setup import Direction, Setup
 from olaf_async.errors import ConfigError
 from olaf_async.research.results import RunResult
 from olaf_async.research.runs import Conditions
@@ -210,9 +211,9 @@ def test_an_ordinary_day_runs_by_the_clock_of_the_settings() -> None:
     [
         (LAST_BEFORE_AUCTION, 2700, "14:45:00", "15:30:00"),
         (LAST_BEFORE_AUCTION, 1860, "14:59:00", "15:30:00"),
-        (LAST_BEFORE_AUCTION, 0, "14:59:00", "15:30:00"),
+        (LAST_BEFORE_AUCTION, 8, "14:59:00", "15:30:00"),
         (FIRST_WITH_AUCTION, 2700, "14:45:00", "15:15:00"),
-        (FIRST_WITH_AUCTION, 0, "14:59:00", "15:15:00"),
+        (FIRST_WITH_AUCTION, 8, "14:59:00", "15:15:00"),
         (BUDGET_SUNDAY, 3600, "14:30:00", "15:30:00"),
     ],
 )
@@ -314,6 +315,76 @@ def test_a_setup_for_a_closed_or_unknown_day_is_refused_or_left_out_on_request(d
         rules.plans_for(DEFAULTS, setups)
     planned = rules.plans_for(DEFAULTS, setups, skip_bad=True)
     assert (len(planned.plans), [each.setup for each in planned.left_out]) == (3, [setups[-1]])
+
+
+def wide(low_price: int) -> Setup:
+    """A setup of ten rupees true range, so that its stop lies five rupees below its entry."""
+    return Setup("WIDE", MONDAY, low_price, low_price - 50, 5, 1000)
+
+
+def test_a_setup_whose_stop_would_lie_below_the_least_price_is_refused_or_left_out_on_request() -> None:
+    assert len(rules.plans_for(DEFAULTS, [wide(505)]).plans) == 1, "its stop lies at one tick"
+    with pytest.raises(ConfigError, match=r"setups: WIDE on 2021-06-07, column true_range: .* at 0\.00"):
+        rules.plans_for(DEFAULTS, [wide(500)])
+    (left,) = rules.plans_for(DEFAULTS, [wide(300)], skip_bad=True).left_out
+    assert left.why.startswith("the initial stop would lie at -2.00, below the least price (0.05)")
+
+
+def test_by_ticks_it_is_the_distance_in_ticks_that_counts() -> None:
+    in_ticks = settings_with(strategy__initial_stop="ticks", strategy__initial_stop_ticks=100)
+    assert len(rules.plans_for(in_ticks, [wide(505)]).plans) == 1
+    with pytest.raises(ConfigError, match=r"column entry_price: .* strategy\.initial_stop_ticks"):
+        rules.plans_for(in_ticks, [wide(500)])
+
+
+def test_the_stop_of_a_short_setup_lies_above_and_is_never_too_low() -> None:
+    short = Setup("WIDE", MONDAY, 300, 350, 5, 1000, Direction.SHORT)
+    assert len(rules.plans_for(DEFAULTS, [short]).plans) == 1
+
+
+def refused_lines(settings: Settings, tmp_path: Path, *rows: str) -> list[str]:
+    path = write_setups_file(tmp_path / "setups.csv", *rows)
+    with pytest.raises(ConfigError) as caught:
+        rules.load_setups(settings, path)
+    return [line.removeprefix(f"{path}: ") for line in str(caught.value).splitlines()]
+
+
+def test_a_file_with_a_stop_below_the_least_price_is_refused_with_line_and_column(tmp_path: Path) -> None:
+    (told,) = refused_lines(DEFAULTS, tmp_path, ALPHA_ROW, "WIDE,2021-06-07,3.00,2.50,0.05,10.00")
+    assert told.startswith("line 3, column true_range: the initial stop would lie at -2.00, below the least")
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("ALPHA,2021-06-07,100.00,99.50,0.01,10.00", "0.01 is no tick size of NSE for a share at 100.00"),
+        ("ALPHA,2021-06-07,100.00,99.50,0.10,10.00", "on 2021-06-07; its table has 0.05"),
+        ("ALPHA,2026-06-08,100.00,99.50,0.02,10.00", "its table has 0.01, 0.05, 0.10, 0.50, 1.00, 5.00"),
+        ("ALPHA,2026-06-08,2000.00,1990.00,0.01,10.00", "its table has 0.05, 0.10, 0.50, 1.00, 5.00"),
+    ],
+)
+def test_a_tick_the_exchange_did_not_have_is_refused_with_those_it_had(
+    tmp_path: Path, row: str, said: str
+) -> None:
+    (told,) = refused_lines(DEFAULTS, tmp_path, row)
+    assert told.startswith("line 2, column tick_size: ")
+    assert said in told
+
+
+@pytest.mark.parametrize(
+    ("row", "changed"),
+    [
+        ("ALPHA,2021-06-07,100.00,99.50,0.05,10.00", {}),
+        ("ALPHA,2026-06-08,400.00,399.50,0.01,10.00", {}),
+        ("ALPHA,2026-06-08,100.00,99.50,0.50,10.00", {}),
+        ("ALPHA,2021-06-07,100.00,99.50,0.01,10.00", {"broker__exchange": "BSE"}),
+        ("ALPHA,2021-06-07,100.00,99.50,0.01,10.00", {"session__calendar": "always"}),
+    ],
+    ids=["its own", "as its price was last month", "kept through a split", "another exchange", "a drill"],
+)
+def test_a_tick_that_may_be_right_is_taken(tmp_path: Path, row: str, changed: dict[str, object]) -> None:
+    path = write_setups_file(tmp_path / "setups.csv", row)
+    assert len(rules.load_setups(settings_with(**changed), path)) == 1
 
 
 def test_very_many_faults_are_told_in_part() -> None:

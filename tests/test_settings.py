@@ -433,6 +433,14 @@ DISAGREE = [
     ("[session]\nclose = '10:00:30'", "session.close", "must be less than the session's 2730 seconds"),
     ("[session]\nopen = '14:44:00'", "session.open", "must be less than the session's 2760 seconds"),
     (
+        "[session]\nexit_before_close_s = 7",
+        "session.exit_before_close_s",
+        "strategy.chase_interval_s (1) take 8 seconds; correct it or leave it out for the default, 2700",
+    ),
+    ("[session]\nexit_before_close_s = 0", "session.exit_before_close_s", "leaves no time to get out"),
+    ("[broker]\nrequest_timeout_s = 3000", "broker.request_timeout_s", "take 3003 seconds"),
+    ("[strategy]\nchase_interval_s = 900", "strategy.chase_interval_s", "take 2705 seconds"),
+    (
         "[strategy]\nclose_pos_max = 0.8",
         "strategy.close_pos_max",
         "must be less than strategy.open_pos_min (0.8)",
@@ -462,6 +470,12 @@ def test_the_longest_exit_time_that_leaves_a_second_is_taken() -> None:
         load_settings(toml("[session]\nexit_before_close_s = 22439"), env={}).session.exit_before_close_s
         == 22439
     )
+
+
+def test_a_drill_of_a_minute_can_leave_ten_seconds_before_its_end() -> None:
+    drill = '[session]\ncalendar = "always"\nopen = "12:00:00"\nclose = "12:01:00"\nignore_initial_s = 0\n'
+    session = load_settings(toml(drill + "exit_before_close_s = 10"), env={}).session
+    assert session.exit_before_close_s == 10
 
 
 # ---------------------------------------------------------------------------------------------- unknown names

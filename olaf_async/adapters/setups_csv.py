@@ -40,8 +40,14 @@ class Defaults:
     exchange: str = "NSE"
 
 
-def read_setups(path: Path, defaults: Defaults | None = None) -> tuple[Setup, ...]:
-    """All setups of a file, in its order.
+def _no_faults(_setup: Setup) -> Iterable[Fault]:
+    return ()
+
+
+def read_setups(
+    path: Path, defaults: Defaults | None = None, check: Callable[[Setup], Iterable[Fault]] = _no_faults
+) -> tuple[Setup, ...]:
+    """All setups of a file, in its order. ``check`` finds faults that a line by itself does not show.
 
     Raises:
         ConfigError: the file cannot be read, its header is not the contract's, or any line is faulty; the
@@ -56,7 +62,7 @@ def read_setups(path: Path, defaults: Defaults | None = None) -> tuple[Setup, ..
     line_of: dict[tuple[str, str], int] = {}
     for line, record in () if told else records[1:]:
         outcome = _read_line(header, record, defaults or Defaults())
-        faults = [] if isinstance(outcome, Setup) else outcome
+        faults = [*check(outcome)] if isinstance(outcome, Setup) else outcome
         if isinstance(outcome, Setup):
             setups.append(outcome)
         if len(record) == len(header):

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from olaf_async.adapters.replay.files import BarFolder, DailyFolder, PriceFolder, TickFolder
 from olaf_async.adapters.setups_csv import write_setups
-from olaf_async.app.rules import calendar, core_rules, load_setups, paper_rules, plan_for, plans_for
+from olaf_async.app.rules import calendar, core_rules, load_setups, paper_rules, plans_for
 from olaf_async.core.rules import SECOND_NS
 from olaf_async.domain.calendar import Calendar
 from olaf_async.domain.price import Paise
@@ -149,7 +149,7 @@ def prepare_backtest(
         DailyFolder(daily, skip_bad=skip_bad),
         open_prices(settings, source, skip_bad=skip_bad),
         Range(*span, known, scan_rules(settings, tick_size)),
-        partial(plan_for, settings),
+        partial(plans_for, settings, skip_bad=True),
         conditions(settings),
     )
 

@@ -5,8 +5,7 @@ every number it hands on is a setting turned exactly into the engine's units (pa
 every day a session of the calendar.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, time, tzinfo
 from decimal import Decimal
 from fractions import Fraction
@@ -16,7 +15,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from olaf_async.adapters.paper.account import PaperRules
-from olaf_async.adapters.setups_csv import Defaults, read_setups
+from olaf_async.adapters.setups_csv import Defaults, Fault, read_setups
 from olaf_async.core.engine import Plan
 from olaf_async.core.rules import SECOND_NS, Rules
 from olaf_async.domain.calendar import (
@@ -27,13 +26,15 @@ from olaf_async.domain.calendar import (
     latest_exit_start,
 )
 from olaf_async.domain.charges import ChargeRates
-from olaf_async.domain.price import to_paise
+from olaf_async.domain.price import to_paise, to_text
 from olaf_async.domain.session import Session
 from olaf_async.domain.setup import Setup
+from olaf_async.domain.tick_sizes import tick_size, tick_sizes
 from olaf_async.errors import ConfigError
-from olaf_async.research.results import LeftOut
+from olaf_async.research.results import LeftOut, Planned
 from olaf_async.settings import Settings
 from olaf_async.strategies.eighty_twenty import EightyTwenty, EightyTwentyRules
+from olaf_async.strategies.protocol import oriented
 
 EXCHANGE_ZONE: Final = ZoneInfo("Asia/Kolkata")
 """The calendar's times are the exchange's own, in whatever zone files and settings are written."""
@@ -162,17 +163,11 @@ def load_setups(settings: Settings, path: Path) -> tuple[Setup, ...]:
     """A setups file; where it leaves them blank, the settings give the trigger and the exchange.
 
     Raises:
-        ConfigError: it is not as it should be, with line and column.
+        ConfigError: it is not as it should be, with line and column. That includes what these settings make
+            of a line: an initial stop below the least price, a tick the exchange did not have that day.
     """
-    return read_setups(path, Defaults(settings.strategy.trigger_ticks, settings.broker.exchange))
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """What of some setups can be traded, and what cannot."""
-
-    plans: tuple[Plan, ...]
-    left_out: tuple[LeftOut, ...]
+    defaults = Defaults(settings.strategy.trigger_ticks, settings.broker.exchange)
+    return read_setups(path, defaults, partial(_faults, settings))
 
 
 def plan_for(settings: Settings, setup: Setup) -> Plan:
@@ -198,31 +193,77 @@ def plans_for(
     ``file`` is where the setups are from, for the words of a refusal.
 
     Raises:
-        ConfigError: setups for days on which the exchange is closed, or which the calendar does not know;
-            with ``skip_bad`` they are left out instead. Also as ``session_for``.
+        ConfigError: setups for days on which the exchange is closed, or which the calendar does not know, or
+            that could not be protected; with ``skip_bad`` they are left out instead. Also as ``session_for``.
     """
     known = calendar(settings)
-    plans, left_out, faults = [], [], []
+    plans, left_out = [], []
+    faults: list[tuple[Setup, Fault]] = []
     for setup in setups:
         if day not in (None, setup.entry_date):
             continue
         exchange = known.session(setup.entry_date)
-        if exchange is not None and exchange.is_full_length:
-            plans.append(plan_for(settings, setup))
+        if exchange is None or not exchange.is_full_length:
+            left_out.append(LeftOut(setup, _why_not(known, setup.entry_date)))
+            if exchange is None:
+                faults.append((setup, ("entry_date", left_out[-1].why)))
             continue
-        left_out.append(LeftOut(setup, _why_not(known, setup.entry_date)))
-        if exchange is None:
-            faults.append(left_out[-1])
+        plan = plan_for(settings, setup)
+        fault = _stop_fault(settings, plan)
+        if fault is None:
+            plans.append(plan)
+        else:
+            left_out.append(LeftOut(setup, fault[1]))
+            faults.append((setup, fault))
     if faults and not skip_bad:
-        raise ConfigError(_closed_days(faults, "setups" if file is None else str(file)))
+        raise ConfigError(_told(faults, "setups" if file is None else str(file)))
     return Planned(tuple(plans), tuple(left_out))
 
 
-def _closed_days(faults: Sequence[LeftOut], where: str) -> str:
+def _told(faults: Sequence[tuple[Setup, Fault]], where: str) -> str:
     lines = [
-        f"{where}: {fault.setup.symbol} on {fault.setup.entry_date}, column entry_date: {fault.why}; "
+        f"{where}: {setup.symbol} on {setup.entry_date}, column {column}: {problem}; "
         "correct it, or go on without it by --skip-bad"
-        for fault in faults
+        for setup, (column, problem) in faults
     ]
     more = len(lines) - FAULTS_SHOWN_MAX
     return "\n".join(lines[:FAULTS_SHOWN_MAX] + ([f"... and {more} more"] if more > 0 else []))
+
+
+def _faults(settings: Settings, setup: Setup) -> Iterator[Fault]:
+    """What is wrong with a setup under these settings, where its day is one that can be traded at all."""
+    exchange = calendar(settings).session(setup.entry_date)
+    if exchange is not None and exchange.is_full_length:
+        found = (_stop_fault(settings, plan_for(settings, setup)), _tick_fault(settings, setup))
+        yield from (fault for fault in found if fault is not None)
+
+
+def _stop_fault(settings: Settings, plan: Plan) -> Fault | None:
+    """A stop below one tick is no order: the position it belongs to could not be protected."""
+    setup, strategy = plan.setup, plan.strategy
+    stop = oriented(strategy.initial_stop(strategy.entry), strategy.direction)
+    if stop >= setup.tick_size:
+        return None
+    is_by_range = settings.strategy.initial_stop == "true_range"
+    column, key = ("true_range", "tr_mult") if is_by_range else ("entry_price", "ticks")
+    where = (
+        f"the initial stop would lie at {to_text(stop)}, below the least price ({to_text(setup.tick_size)})"
+    )
+    return column, f"{where}; strategy.initial_stop_{key} sets how far it lies from the entry"
+
+
+def _tick_fault(settings: Settings, setup: Setup) -> Fault | None:
+    """A tick the exchange had for no share on that day, or a finer one than for a share of half the price.
+
+    The price that decides is the close of the month before, which a setup does not carry, hence the half; and
+    a share keeps a coarser tick through a split until the month ends, so too coarse a one may be right.
+    """
+    if settings.session.calendar != "NSE" or setup.exchange != "NSE":
+        return None
+    possible, tick = tick_sizes(setup.entry_date), setup.tick_size
+    finest = tick_size(setup.entry_date, max(1, setup.entry_price // 2))
+    if tick in possible and tick >= finest:
+        return None
+    listed = ", ".join(to_text(each) for each in possible if each >= finest)
+    known = f"{to_text(tick)} is no tick size of NSE for a share at {to_text(setup.entry_price)}"
+    return "tick_size", f"{known} on {setup.entry_date}; its table has {listed}"

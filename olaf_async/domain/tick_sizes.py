@@ -58,5 +58,14 @@ def tick_size(day: date, reference_price: Paise) -> Paise:
     """
     if reference_price <= 0:
         raise PriceError(f"a reference price of {reference_price} paise has no tick size")
-    in_force = next(bands for bands in reversed(TICK_BANDS) if bands.since <= day)
-    return in_force.tick_at(reference_price)
+    return _in_force(day).tick_at(reference_price)
+
+
+def tick_sizes(day: date) -> tuple[Paise, ...]:
+    """Every tick in paise that a share could have on ``day``, finest first."""
+    in_force = _in_force(day)
+    return (*(tick for _, tick in in_force.bands), in_force.above)
+
+
+def _in_force(day: date) -> TickBands:
+    return next(bands for bands in reversed(TICK_BANDS) if bands.since <= day)

@@ -4,15 +4,14 @@ Owns the joint of the two and nothing of either. It must never look at an intrad
 does: days without a setup are not read at all, and a setup without prices is the run's to report.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 
 from olaf_async.adapters.replay.files import DailyFolder, PriceFolder
-from olaf_async.core.engine import Plan
 from olaf_async.domain.calendar import Calendar
 from olaf_async.domain.setup import Setup
-from olaf_async.research.results import RunResult
+from olaf_async.research.results import Planned, RunResult
 from olaf_async.research.runs import Conditions, Observer, Run
 from olaf_async.research.scan import ScanReport, ScanRules, scan
 
@@ -51,14 +50,15 @@ def backtest(
     daily: DailyFolder,
     prices: PriceFolder,
     span: Range,
-    plan: Callable[[Setup], Plan],
+    plan: Callable[[Iterable[Setup]], Planned],
     conditions: Conditions,
 ) -> Backtest:
-    """Scan now; the run is ready to be started. ``plan`` makes one symbol's day of a setup.
+    """Scan now; the run is ready to be started. ``plan`` makes a symbol's day of each setup it can.
 
     Raises:
         ConfigError: a daily file that is not as the contract says (unless the folder skips bad ones).
     """
     report = scan(daily, span.calendar, span.rules, span.first, span.last)
-    plans = [plan(hit.setup) for hit in report.hits]
-    return Backtest(report, Run(plans, prices, conditions, skipped_files=report.skipped))
+    planned = plan(hit.setup for hit in report.hits)
+    run = Run(planned.plans, prices, conditions, planned.left_out, skipped_files=report.skipped)
+    return Backtest(report, run)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from olaf_async.adapters.paper.orders import Change, OrderRecord, What
+from olaf_async.core.engine import Plan
 from olaf_async.domain.charges import ChargeRates, charges_of
 from olaf_async.domain.intents import Say, Severity
 from olaf_async.domain.order import Order, OrderState, PriceType, Role, Side
@@ -93,6 +94,14 @@ class LeftOut:
 
     setup: Setup
     why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What of some setups can be traded, and what cannot."""
+
+    plans: tuple[Plan, ...]
+    left_out: tuple[LeftOut, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,19 @@ from decimal import Decimal
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -40,6 +49,9 @@ from olaf_async.settings.kinds import (
     Whole,
     ZoneName,
 )
+
+EXIT_PRICES_MIN: Final = 3
+"""So many prices an exit must be able to try before the close, after one call that nobody answered."""
 
 
 def _second_of_day(at: time) -> int:
@@ -102,7 +114,9 @@ class SessionSettings(Section):
         Decimal(60), description="ticks this long after the open build bars but trigger nothing"
     )
     exit_before_close_s: Seconds = Field(
-        Decimal(2700), description="the exit starts this long before the close; with NSE never after 14:59"
+        Decimal(2700),
+        description="the exit starts this long before the close, with NSE by 14:59;"
+        f" no less than request_timeout_s + {EXIT_PRICES_MIN} chase_interval_s",
     )
 
     @property
@@ -344,6 +358,22 @@ class Settings(BaseSettings):
     log: LogSettings = LogSettings()
 
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _there_is_time_to_get_out(self) -> Self:
+        exit_s, timeout_s = self.session.exit_before_close_s, self.broker.request_timeout_s
+        chase_s = self.strategy.chase_interval_s
+        needed_s = timeout_s + EXIT_PRICES_MIN * chase_s
+        if exit_s < needed_s:
+            raise SettingProblem(
+                f"session.exit_before_close_s ({exit_s}) leaves no time to get out: one call unanswered for"
+                f" broker.request_timeout_s ({timeout_s}) and {EXIT_PRICES_MIN} prices at"
+                f" strategy.chase_interval_s ({chase_s}) take {needed_s} seconds",
+                "session.exit_before_close_s",
+                "broker.request_timeout_s",
+                "strategy.chase_interval_s",
+            )
+        return self
 
     @classmethod
     def settings_customise_sources(

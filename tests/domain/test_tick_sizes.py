@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from olaf_async.domain.calendar import NseCalendar
 from olaf_async.domain.price import Paise, PriceError, is_on_tick, to_paise
-from olaf_async.domain.tick_sizes import ALLOWED_TICKS, TICK_BANDS, tick_size
+from olaf_async.domain.tick_sizes import ALLOWED_TICKS, TICK_BANDS, tick_size, tick_sizes
 
 prices = st.integers(1, 10_000_000)
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -97,3 +97,16 @@ def test_recorded_daily_prices_lie_on_the_tick_of_last_months_close(folder: str)
                 assert all(is_on_tick(to_paise(row[key]), tick) for key in ("open", "high", "low", "close"))
                 checked += 1
     assert checked > 1000
+
+
+@pytest.mark.parametrize(
+    ("day", "ticks"),
+    [
+        (date(2024, 6, 9), (5,)),
+        (date(2024, 6, 10), (1, 5)),
+        (date(2025, 4, 15), (1, 5, 10, 50, 100, 500)),
+    ],
+)
+def test_the_ticks_of_a_day_are_those_of_all_its_bands(day: date, ticks: tuple[int, ...]) -> None:
+    assert tick_sizes(day) == ticks
+    assert set(ticks) <= ALLOWED_TICKS

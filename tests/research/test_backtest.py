@@ -53,7 +53,7 @@ def prepared(daily: Path, prices: TickFolder, first: date = MONDAY, last: date =
         DailyFolder(daily),
         prices,
         Range(first, last, NseCalendar(), ScanRules()),
-        partial(rules.plan_for, DEFAULTS),
+        partial(rules.plans_for, DEFAULTS),
         replay.conditions(DEFAULTS),
     )
 
@@ -104,7 +104,7 @@ def test_what_was_skipped_by_the_scan_and_by_the_run_is_told_together(tmp_path: 
         DailyFolder(tmp_path / "daily", skip_bad=True),
         TickFolder(market, DEFAULTS.session.zone, skip_bad=True),
         Range(MONDAY, TUESDAY, NseCalendar(), ScanRules()),
-        partial(rules.plan_for, DEFAULTS),
+        partial(rules.plans_for, DEFAULTS),
         replay.conditions(DEFAULTS),
     ).finish()
     told = result.run.skipped_files
