@@ -85,6 +85,12 @@ async def test_nothing_fills_at_placement_on_a_quote_outside_its_own_range() -> 
     assert {str(desk.exchange.record(order.order_id).status) for order in orders} == {"complete"}
 
 
+async def test_an_exchange_true_desk_knows_no_such_guard() -> None:
+    desk = a_desk(StepClock(NOON_NS), PaperRules())
+    desk.set_quote("SBIN", low=801_00, high=802_00)
+    assert str(desk.exchange.record(buy(desk).order_id).status) == "complete"
+
+
 async def test_ticks_widen_the_range_of_the_day() -> None:
     desk = a_desk(StepClock(NOON_NS))
     for price in (790_00, 810_00, 805_00):

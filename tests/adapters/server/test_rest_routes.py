@@ -88,6 +88,7 @@ BAD_ORDERS: list[tuple[Json, str]] = [
      "{'quantity': ['Fractional quantity (2.5) is not allowed for non-crypto exchanges.']}"),
     ({**ORDER, "price": -1}, "{'price': ['Price must be a non-negative number.']}"),
     ({**ORDER, "trigger_price": "-1"}, "{'trigger_price': ['Trigger price must be a non-negative number.']}"),
+    ({**ORDER, "disclosed_quantity": "ten"}, "{'disclosed_quantity': ['Not a valid integer.']}"),
     ({**ORDER, "disclosed_quantity": "1.5"}, "{'disclosed_quantity': ['Not a valid integer.']}"),
     ({**ORDER, "disclosed_quantity": "-1"},
      "{'disclosed_quantity': ['Disclosed quantity must be a non-negative integer.']}"),
@@ -233,6 +234,8 @@ async def test_bad_requests_count_and_the_limit_is_looked_at_first() -> None:
         noted = [await client.post("telegram/notify", username="u", message="m") for _ in range(2)]
         assert [reply.status for reply in noted] == [200, 429]
         assert noted[1].body == {"message": "1 per 1 minute"}
+        listed = [await client.send("GET", "/api/v1/instruments", "") for _ in range(3)]
+        assert [reply.status for reply in listed] == [400, 400, 429]
 
 
 # ----------------------------------------------------------------------------------------------------- orders
@@ -244,10 +247,29 @@ async def test_numbers_may_come_as_text_and_prices_keep_two_places(client: Clien
     assert {record.price for record in desk.exchange.records()} == {780_04}
 
 
+async def test_the_price_of_an_underlying_may_be_null(client: Client) -> None:
+    assert (await client.post("placeorder", **ORDER, underlying_ltp=None)).status == 200
+
+
+async def test_what_could_not_be_closed_is_told() -> None:
+    clock = StepClock(NOON_NS)
+    hours = {"SBIN": (NOON_NS, NOON_NS + S)}
+    desk = PaperDesk(PaperRules(), {"SBIN": 5}, clock, api_key=KEY, sessions=hours)
+    desk.on_price("SBIN", 800_00, NOON_NS)
+    async with serving(build_app(desk)) as client:
+        await client.post("placeorder", **{**ORDER, "pricetype": "MARKET"})
+        clock.move_to(NOON_NS + S)
+        reply = await client.post("closeposition", strategy="s")
+    assert reply.body["message"] == "Closed 0 positions (Failed to close 1 positions)"
+    assert (reply.body["closed_positions"], reply.body["failed_closures"]) == (0, 1)
+
+
 async def test_an_order_for_another_exchange_finds_no_symbol(client: Client) -> None:
     reply = await client.post("placeorder", **{**ORDER, "exchange": "BSE"})
     words = "Symbol SBIN not found on BSE"
     assert (reply.status, reply.body) == (400, {"status": "error", "message": words, "mode": "analyze"})
+    smart = await client.post("placesmartorder", **{**ORDER, "exchange": "BSE"}, position_size=1)
+    assert (smart.status, smart.body) == (reply.status, reply.body)
 
 
 async def test_a_refused_delivery_sell_has_an_id_and_a_row(client: Client) -> None:

@@ -39,7 +39,7 @@ def order_book(desk: PaperDesk, _fields: Fields) -> Answer:
     }
     if not is_live_like:
         statistics["total_trigger_pending_orders"] = statuses[OrderStatus.TRIGGER_PENDING]
-    rows = [_without(hidden, order_row(desk, record)) for record in records]
+    rows = [_without(hidden, _order_row(desk, record)) for record in records]
     return success(data={"orders": rows, "statistics": statistics})
 
 
@@ -49,7 +49,7 @@ def order_status(desk: PaperDesk, fields: Fields) -> Answer:
     record = desk.find(order_id)
     if record is None:
         return error(404, f"Order {order_id} not found")
-    row = order_row(desk, record)
+    row = _order_row(desk, record)
     del row["rejection_reason"]
     row["price_type"] = row.pop("pricetype")  # this route, and no other, spells it so
     return success(data=row)
@@ -131,7 +131,7 @@ def toggle_analyzer(desk: PaperDesk, fields: Fields) -> Answer:
     return success(data={**_mode(desk), "message": f"Analyzer mode switched to {desk.mode}"})
 
 
-def order_row(desk: PaperDesk, record: OrderRecord) -> Json:
+def _order_row(desk: PaperDesk, record: OrderRecord) -> Json:
     """An order as the sandbox's order book has it."""
     return {
         "action": record.side.value,

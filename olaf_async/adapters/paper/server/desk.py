@@ -205,9 +205,10 @@ class PaperDesk:
     def place(
         self, symbol: str, side: Side, price_type: PriceType, terms: Terms, *, strategy: str, product: str
     ) -> Placed:
-        """Send a new order. Nothing fills at placement on a quote outside its own range of the day."""
+        """Send a new order. The sandbox fills nothing at placement on a quote outside its own range."""
         changes = len(self.exchange.history)
         quote = self._quotes.get(symbol)
+        is_guarded = not self.exchange.rules.exchange_true and quote is not None and not quote.is_sane
         try:
             order_id = self.exchange.place(
                 symbol,
@@ -215,7 +216,7 @@ class PaperDesk:
                 price_type,
                 terms,
                 self.clock.now_ns(),
-                on_print=quote is not None and not quote.is_sane,
+                on_print=is_guarded,
                 strategy=strategy,
                 product=product,
             )
