@@ -135,7 +135,7 @@ def number_or_none(row: Fields, key: str) -> Decimal | None:
         found = Decimal(value)
     else:
         raise WireError(f"{key} is no number: {shown(value)}")
-    if not found.is_finite() or abs(found) > WHOLE_MAX:
+    if not -WHOLE_MAX <= found <= WHOLE_MAX:  # comparing is exact, abs() could overflow
         raise WireError(f"{key} is out of range: {shown(value)}")
     return found
 

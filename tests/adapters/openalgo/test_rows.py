@@ -57,7 +57,24 @@ def test_a_number_may_be_a_number_a_text_a_blank_or_null(value: Json, number: De
 
 @pytest.mark.parametrize(
     "value",
-    [True, "abc", "1,000", "1_000", "NaN", "inf", [], {}, 10**16, "1e99", 10**4000, "٣", "0x10", "1" * 50],
+    [
+        Decimal("1E+999999"),
+        Decimal("-1E+999999"),
+        True,
+        "abc",
+        "1,000",
+        "1_000",
+        "NaN",
+        "inf",
+        [],
+        {},
+        10**16,
+        "1e99",
+        10**4000,
+        "٣",
+        "0x10",
+        "1" * 50,
+    ],
 )
 def test_what_is_no_number_is_an_error_and_never_a_zero(value: Json) -> None:
     for read in (number_or_none, whole_or_none, required_whole, paise, paise_or_none):
@@ -82,6 +99,8 @@ def test_a_quantity_is_whole_and_there() -> None:
         ("", 0),
         (None, 0),
         (Decimal("1E-400"), 0),
+        (Decimal("-1E-999999"), 0),
+        (Decimal("0." + "9" * 5000), 100),
         (Decimal("0.015"), 2),
         (Decimal("0.025"), 2),
     ],

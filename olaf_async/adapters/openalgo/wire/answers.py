@@ -326,16 +326,13 @@ def message_of(answer: Fields) -> str:
     message = answer.get("message")
     if isinstance(message, dict):
         return "; ".join(f"{name}: {_complaints(said)}" for name, said in list(message.items())[:5])
-    return text(message)[:_MESSAGE_MAX] or shown(message)
-
-
-_MESSAGE_MAX = 300
+    return text(message) or shown(message)
 
 
 def _complaints(said: Json) -> str:
     if not isinstance(said, list):
         return shown(said)
-    return ", ".join(text(one)[:_MESSAGE_MAX] for one in said[:3])
+    return ", ".join(map(text, said[:3]))
 
 
 def _data(body: bytes) -> Fields:
