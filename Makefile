@@ -8,6 +8,7 @@ PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
+EDITABLE = PYTHONWARNINGS=ignore $(PIP) --no-deps --no-build-isolation --editable .
 UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 PURE := domain core strategies
@@ -91,15 +92,16 @@ clean: ## everything that can be made again, the virtual environment included; n
 # The stamps: `make run` installs what running needs and no more; `make setup` adds the tools. Each is redone only
 # when its lock changed. Hashes are required, so nothing but the locked files is ever installed.
 
-$(VENV)/.run: requirements/run.txt | $(BIN)/python
-	@echo "Installing what Olaf needs into $(VENV) (once) ..."
-	@$(PIP) --require-hashes -r requirements/run.txt
+$(VENV)/.run: requirements/run.txt requirements/build.txt pyproject.toml | $(BIN)/python
+	@echo "Installing Olaf and what it needs into $(VENV) (once) ..."
+	@$(PIP) --require-hashes -r requirements/run.txt -r requirements/build.txt
+	@$(EDITABLE)
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt pyproject.toml | $(BIN)/python
 	@echo "Installing Olaf and its development tools into $(VENV) (once) ..."
 	@$(PIP) --require-hashes -r requirements/dev.txt
-	@PYTHONWARNINGS=ignore $(PIP) --no-deps --no-build-isolation --editable .
+	@$(EDITABLE)
 	@touch $(VENV)/.run $@
 
 $(BIN)/python:

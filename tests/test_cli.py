@@ -588,9 +588,9 @@ def test_the_paper_day_in_a_pipe_is_plain_lines_and_a_report_80_columns_wide(ola
 
 
 def test_the_paper_day_says_by_which_rules_it_was_traded(olaf: Olaf) -> None:
-    assert "Sample rules: 30-minute bars, 500 shares an entry, answers after 50 ms" in olaf().out
+    assert "Sample rules: 30-minute bars, 500 shares an entry, broker answers in 50 ms" in olaf().out
     changed = olaf("--set", "strategy.trail_bar_s=90", "--set", "risk.quantity=2000").out
-    assert "Your rules: 90-second bars, 2,000 shares an entry, answers after 50 ms" in changed
+    assert "Your rules: 90-second bars, 2,000 shares an entry, broker answers in 50 ms" in changed
 
 
 def test_live_settings_make_the_paper_day_no_other_and_it_says_so(olaf: Olaf) -> None:

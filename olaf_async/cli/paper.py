@@ -213,7 +213,7 @@ def _rules(settings: Settings) -> str:
     whose = "Sample" if all(settings.origin(key) == sample for key in keys) else "Your"
     return (
         f"{whose} rules: {_span(settings.strategy.trail_bar_s)} bars, "
-        f"{settings.risk.quantity:,} shares an entry, answers after {settings.paper.latency_ms} ms"
+        f"{settings.risk.quantity:,} shares an entry, broker answers in {settings.paper.latency_ms} ms"
     )
 
 
