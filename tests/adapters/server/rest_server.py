@@ -9,10 +9,16 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from olaf_async.adapters.paper.account import PaperRules
+from olaf_async.adapters.paper.server.desk import PaperDesk
+from olaf_async.adapters.paper.server.limits import Rate, Rates
+from tests.wire.step_clock import StepClock
+
 Json = dict[str, Any]
 
 KEY = "test-key"
 NOON_NS = 1_795_332_000 * 1_000_000_000  # a Sunday, 2026-11-22 12:50 in India, as in the recordings
+PLENTY = Rates(order=Rate(1000), read=Rate(1000))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +63,15 @@ async def serving(app: web.Application) -> AsyncIterator[Client]:
             yield Client(session, f"http://{host}:{port}")
     finally:
         await runner.cleanup()
+
+
+def a_desk(*, is_true: bool = False, key: str = KEY, clock: StepClock | None = None) -> PaperDesk:
+    """An account at noon with SBIN at 800 and ITC unpriced."""
+    desk = PaperDesk(
+        PaperRules(exchange_true=is_true, capital_paise=1_00_00_000_00),
+        {"SBIN": 5, "ITC": 5},
+        clock or StepClock(NOON_NS),
+        api_key=key,
+    )
+    desk.on_price("SBIN", 800_00, NOON_NS)
+    return desk

@@ -57,8 +57,10 @@ class Route:
     bad_key_status: int = 403
 
 
-def _verb(table: Table, act: Act, bucket: Bucket = Bucket.READ, telling: Telling | None = None) -> Route:
-    return Route(table, act, telling or Telling.TEXT_WITH_MODE, bucket, tells_mode=True)
+def _verb(
+    table: Table, act: Act, bucket: Bucket = Bucket.READ, telling: Telling = Telling.TEXT_WITH_MODE
+) -> Route:
+    return Route(table, act, telling, bucket, tells_mode=True)
 
 
 def _book(table: Table, act: Act, telling: Telling = Telling.OBJECT) -> Route:
