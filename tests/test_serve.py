@@ -184,7 +184,7 @@ async def test_a_request_acts_after_half_the_latency_and_is_answered_after_all_o
         return web.Response()
 
     request = make_mocked_request("POST", "/api/v1/ping")
-    answered = asyncio.create_task(delayed(clock, 1000)(request, act))
+    answered = asyncio.ensure_future(delayed(clock, 1000)(request, act))
     for when_ns in (500, 1000):
         for _ in range(5):  # let it come to where it waits
             await asyncio.sleep(0)
