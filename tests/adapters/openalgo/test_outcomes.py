@@ -109,7 +109,7 @@ def test_an_order_is_taken_where_a_usable_id_says_so(
 
 
 @pytest.mark.parametrize(("verbs", "status", "said", "error_"), DEFINITE)
-def test_the_definite_noes(
+def test_the_definite_refusals(
     verbs: tuple[Verb, ...], status: int, said: object, error_: type[BrokerError]
 ) -> None:
     for verb in verbs:

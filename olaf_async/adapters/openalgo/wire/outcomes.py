@@ -103,7 +103,7 @@ def _queued(status: int, answer: Fields) -> BrokerQueued | None:
 
 
 def _refused(verb: Verb | None, status: int, answer: Fields) -> BrokerError | None:
-    """The definite noes. ``verb`` None is a read."""
+    """The definite refusals. ``verb`` None is a read."""
     message, is_error = message_of(answer), answer.get("status") == "error"
     match status:
         case 400 if _is_plain_400(verb, answer):
