@@ -86,7 +86,7 @@ def test_help_names_the_verbs_that_exist_and_no_other(olaf: Olaf) -> None:
     verbs = "live replay scan backtest simulate serve-paper record status halt resume flatten reconcile"
     verbs += " journal audit report doctor config"
     listed = [verb for verb in verbs.split() if re.search(rf"^│ {verb} ", ended.out, re.MULTILINE)]
-    assert listed == ["replay", "scan", "backtest", "config"]
+    assert listed == ["replay", "scan", "backtest", "serve-paper", "config"]
 
 
 @pytest.mark.parametrize("verb", ["replay", "scan", "backtest", "config", "config show", "config check"])
@@ -601,6 +601,14 @@ def test_live_settings_make_the_paper_day_no_other_and_it_says_so(olaf: Olaf) ->
         " leaves this machine.\n"
     )
     assert ended.out == olaf().out
+
+
+def test_a_paper_day_outside_whose_hours_all_prices_lie_is_no_success(olaf: Olaf) -> None:
+    night = ("session.open=03:00", "session.close=06:00", "session.calendar=always")
+    ended = olaf(*(text for setting in night for text in ("--set", setting)))
+    assert ended.code == 1
+    assert "NOTHING WAS REPLAYED. All 2 setups were left out." in ended.out
+    assert "Was it safe?" not in ended.out
 
 
 def test_another_day_of_the_sample_can_be_shown(olaf: Olaf, tmp_path: Path) -> None:

@@ -4,13 +4,16 @@ import json
 import shlex
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+import typer
 from rich.console import Console
 from rich.text import Text
 
+from olaf_async.cli.invocation import ERROR, UNSAFE
 from olaf_async.research.results import RunResult
-from olaf_async.research.safety_figures import Check, Limits, checks, safety_figures
+from olaf_async.research.safety_figures import Check, Limits, checks, needs_a_person, safety_figures
 from olaf_async.research.tables import ORDERS, SUMMARY, TRADES, summary_json
 from olaf_async.settings import Settings
 
@@ -42,6 +45,18 @@ def limits(settings: Settings) -> Limits:
 def checked(result: RunResult, settings: Settings) -> tuple[Check, ...]:
     """The verdicts on a run; they decide about exit code 4 as they decide about what is shown."""
     return checks(safety_figures(result.days), limits(settings))
+
+
+def exit_as(result: RunResult, verdicts: Sequence[Check]) -> None:
+    """End the program where the run was not fine.
+
+    Raises:
+        Exit: it left something that needs a person, or not one of its setups could be replayed.
+    """
+    if needs_a_person(verdicts):
+        raise typer.Exit(UNSAFE)
+    if result.left_out and not result.days:
+        raise typer.Exit(ERROR)
 
 
 def print_files(console: Console, out: Path) -> None:

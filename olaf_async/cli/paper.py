@@ -20,8 +20,8 @@ from rich.text import Text
 from olaf_async.adapters.replay.files import PriceColumns
 from olaf_async.app.replay import Bars, open_prices, prepare_replay
 from olaf_async.app.rules import load_setups, session_for
-from olaf_async.cli.invocation import UNSAFE, Invocation
-from olaf_async.cli.output import checked, command, limits, print_files, print_json, shown_path
+from olaf_async.cli.invocation import Invocation
+from olaf_async.cli.output import checked, command, exit_as, limits, print_files, print_json, shown_path
 from olaf_async.cli.screen import WIDTH_MAX, Stage, screen, told
 from olaf_async.core.rules import SECOND_NS
 from olaf_async.domain.setup import Setup
@@ -30,7 +30,6 @@ from olaf_async.research.day_story import story
 from olaf_async.research.paper_day import DAYS_WITH_TRADES, PAPER_DAY, SAMPLE, Director, Stretch, stretches
 from olaf_async.research.results import RunResult
 from olaf_async.research.runs import Run
-from olaf_async.research.safety_figures import needs_a_person
 from olaf_async.research.tables import check_folder, write_run
 from olaf_async.settings import Settings
 
@@ -65,7 +64,7 @@ def run_paper_day(  # noqa: PLR0913 -- one parameter for each flag
 
     Raises:
         ConfigError: a setting is wrong, or the folder cannot be written to.
-        Exit: something was left that needs a person.
+        Exit: as ``exit_as``.
     """
     settings = invocation.load(config, sets, SAMPLE / "settings.toml")
     if settings.mode == "live":
@@ -99,8 +98,7 @@ def run_paper_day(  # noqa: PLR0913 -- one parameter for each flag
         _report(console, result, prices, settings, title)
         print_files(console, out)
         _next_steps(console, chosen)
-    if needs_a_person(checked(result, settings)):
-        raise typer.Exit(UNSAFE)
+    exit_as(result, checked(result, settings))
 
 
 def _setups(settings: Settings, day: date) -> tuple[Setup, ...]:

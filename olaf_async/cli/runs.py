@@ -7,20 +7,18 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
-import typer
 from rich import box
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from olaf_async.cli.invocation import ERROR, UNSAFE, Invocation
-from olaf_async.cli.output import checked, print_files, print_json, shown_path
+from olaf_async.cli.invocation import Invocation
+from olaf_async.cli.output import checked, exit_as, print_files, print_json, shown_path
 from olaf_async.domain.intents import Severity
 from olaf_async.domain.price import to_text
 from olaf_async.research.day_report import headline, safety, trade_table
 from olaf_async.research.results import LeftOut, RunResult
 from olaf_async.research.runs import Observer, Run
-from olaf_async.research.safety_figures import needs_a_person
 from olaf_async.research.scan import ScanReport
 
 LOOK_S: Final = 0.1
@@ -65,7 +63,7 @@ def finish(invocation: Invocation, result: RunResult, out: Path, *, as_json: boo
     """Print what a run has brought.
 
     Raises:
-        Exit: it left something that needs a person, or not one of its setups could be replayed.
+        Exit: as ``exit_as``.
     """
     console, settings = invocation.console, invocation.settings
     assert settings is not None, "a run has settings"
@@ -84,10 +82,7 @@ def finish(invocation: Invocation, result: RunResult, out: Path, *, as_json: boo
         for remark in _remarks(result):
             console.print(remark, soft_wrap=True)
         print_files(console, out)
-    if needs_a_person(verdicts):
-        raise typer.Exit(UNSAFE)
-    if result.left_out and not result.days:
-        raise typer.Exit(ERROR)
+    exit_as(result, verdicts)
 
 
 def _span_of(result: RunResult) -> str:

@@ -1,7 +1,7 @@
 """``serve-paper``: flags in, one line that says where the server is, and a clean end on Ctrl-C or SIGTERM."""
 
-import asyncio
 import json
+import logging
 import signal
 from contextlib import suppress
 from datetime import date, time
@@ -104,6 +104,8 @@ def serve_paper(  # noqa: PLR0913 -- one parameter for each flag
     invocation = context.ensure_object(Invocation)
     settings = invocation.load(config, sets)
     from olaf_async.adapters.paper.server.running import Address
+    import asyncio
+
     from olaf_async.app.serve import Serving, prepare_market, read_symbols
 
     serving = Serving(
@@ -147,8 +149,17 @@ def _source(ticks: Path | None, bars: Path | None, bar_span: float | None) -> "S
 async def _serve(
     invocation: Invocation, settings: "Settings", serving: "Serving", market: "Market", *, as_json: bool
 ) -> None:
-    from olaf_async.app.serve import run_server
+    import asyncio
 
+    from olaf_async.app.serve import run_server
+    from olaf_async.logs import configure_logging
+
+    configure_logging(
+        settings.log.level, settings.log.file, settings.secrets(), timezone=settings.session.zone
+    )
+    logging.getLogger("websockets.server").setLevel(
+        logging.CRITICAL
+    )  # it reports each visitor, well-bred or not
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for ending in (signal.SIGINT, signal.SIGTERM):

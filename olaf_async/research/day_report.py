@@ -72,7 +72,8 @@ def day_report(result: RunResult, prices: Prices, frame: ReportFrame) -> Rendera
         )
     if frame.is_drawn:
         parts += _pictures(result, prices, frame)
-    parts.append(safety(checks(safety_figures(result.days), frame.limits), frame.width))
+    if result.days:
+        parts.append(safety(checks(safety_figures(result.days), frame.limits), frame.width))
     return Group(*parts)
 
 
