@@ -103,9 +103,9 @@ def serve_paper(  # noqa: PLR0913 -- one parameter for each flag
         raise typer.BadParameter("--date, --speed and --wait belong to --ticks and --bars")
     invocation = context.ensure_object(Invocation)
     settings = invocation.load(config, sets)
-    from olaf_async.adapters.paper.server.running import Address
     import asyncio
 
+    from olaf_async.adapters.paper.server.running import Address
     from olaf_async.app.serve import Serving, prepare_market, read_symbols
 
     serving = Serving(
