@@ -8,16 +8,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from olaf_async.adapters.replay.files import PriceColumns
 from olaf_async.core.rules import SECOND_NS
 from olaf_async.domain.price import Paise, to_text
 from olaf_async.domain.session import Session
 from olaf_async.domain.setup import Setup
 from olaf_async.research.day_story import Line, average, story
-from olaf_async.research.results import OpenPosition
-from olaf_async.research.runs import Progress, Run
+from olaf_async.research.results import OpenPosition, WorkingOrder
+
+if TYPE_CHECKING:  # live needs the scenes and nothing that brings numpy with it
+    from olaf_async.adapters.replay.files import PriceColumns
+    from olaf_async.research.runs import Progress, Run
 
 SAMPLE: Final = Path(__file__).resolve().parent.parent / "sample"
 """The bundled market: ``bars/``, ``daily/``, ``setups.csv`` and its own ``settings.toml``."""
@@ -69,11 +71,11 @@ class Stretch:
 
     from_ns: int
     until_ns: int
-    progress: Progress
+    progress: "Progress"
     ticks_per_s: int
 
 
-def stretches(run: Run, end_ns: int) -> Iterator[Stretch]:
+def stretches(run: "Run", end_ns: int) -> Iterator[Stretch]:
     """The run as it goes, each state with the time it lasts; the engine is one happening ahead of it."""
     steps = run.steps()
     if next(steps, None) is None:
@@ -100,7 +102,7 @@ class Director:
         self,
         setups: Iterable[Setup],
         sessions: Mapping[str, Session],
-        prices: Mapping[str, PriceColumns],
+        prices: "Mapping[str, PriceColumns]",
         window_ns: int,
     ) -> None:
         self._setups = tuple(sorted(setups, key=lambda setup: setup.symbol))
@@ -125,7 +127,7 @@ class Director:
             open_gross=sum(position.gross for position in held.values()),
         )
 
-    def _held(self, progress: Progress, at_ns: int) -> dict[str, OpenPosition]:
+    def _held(self, progress: "Progress", at_ns: int) -> dict[str, OpenPosition]:
         """The open positions at the last prices of this moment."""
         return {position.symbol: self._marked(position, at_ns) for position in progress.positions}
 
@@ -140,27 +142,33 @@ class Director:
         prices: list[Paise] = columns.price[: int(columns.t_ns.searchsorted(at_ns, side="right"))].tolist()
         return prices
 
-    def _symbol(self, setup: Setup, progress: Progress, at_ns: int) -> SymbolScene:
+    def _symbol(self, setup: Setup, progress: "Progress", at_ns: int) -> SymbolScene:
         symbol = setup.symbol
         position = self._held(progress, at_ns).get(symbol)
+        window_end_ns = self._sessions[symbol].open_ns + self._window_ns
         closed = sum(record.net for record in progress.so_far.trades if record.trade.symbol == symbol)
         return SymbolScene(
             symbol=symbol,
             prices=self._until(symbol, at_ns),
-            doing=self._doing(setup, progress, position, at_ns),
+            doing=doing(setup, position, progress.orders, may_trigger=at_ns < window_end_ns),
             stop=position.stop if position else None,
             net=closed + (position.gross if position else 0),
             is_held=position is not None,
         )
 
-    def _doing(self, setup: Setup, progress: Progress, position: OpenPosition | None, at_ns: int) -> str:
-        if position is not None:
-            price = average(position.entry_value, position.entered)
-            return f"{position.direction.word} {position.quantity} from {price}"
-        for order in progress.orders:
-            if order.symbol == setup.symbol:
-                return f"{order.side.value.lower()} stop rests at {to_text(order.trigger)}"
-        session = self._sessions[setup.symbol]
-        if at_ns < session.open_ns + self._window_ns:
-            return f"waits for {to_text(setup.trigger_price)}"
-        return "done for the day"
+
+def doing(
+    setup: Setup,
+    position: OpenPosition | None,
+    orders: Iterable[WorkingOrder],
+    *,
+    may_trigger: bool,
+) -> str:
+    """What a symbol is about, in a few words; ``may_trigger`` while an undercut still counts."""
+    if position is not None:
+        price = average(position.entry_value, position.entered)
+        return f"{position.direction.word} {position.quantity} from {price}"
+    for order in orders:
+        if order.symbol == setup.symbol:
+            return f"{order.side.value.lower()} stop rests at {to_text(order.trigger)}"
+    return f"waits for {to_text(setup.trigger_price)}" if may_trigger else "done for the day"

@@ -10,6 +10,7 @@ from datetime import date
 
 from olaf_async.adapters.paper.orders import Change, OrderRecord, What
 from olaf_async.core.engine import Plan
+from olaf_async.core.state import SymbolState
 from olaf_async.domain.charges import ChargeRates, charges_of
 from olaf_async.domain.intents import Say, Severity
 from olaf_async.domain.order import Order, OrderState, PriceType, Role, Side
@@ -86,6 +87,21 @@ class OpenPosition:
     last: Paise
     stop: Paise | None
     gross: Paise
+
+
+@dataclass(frozen=True, slots=True)
+class WorkingOrder:
+    """An order that may still fill, as the engine believes it to be. Prices in paise, 0: none."""
+
+    symbol: str
+    key: str
+    role: Role
+    side: Side
+    state: str
+    quantity: int
+    filled: int
+    limit: Paise
+    trigger: Paise
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +224,37 @@ class RunResult:
     def ticks_per_s(self) -> int:
         """Prices played per second of ``elapsed_ns``."""
         return self.ticks * _NS_PER_S // max(1, self.elapsed_ns)
+
+
+def position_of(state: SymbolState, last: Paise) -> OpenPosition:
+    """What is held in a symbol, marked at ``last``."""
+    position = state.position
+    worth = position.exit_value + position.held * last
+    return OpenPosition(
+        symbol=state.symbol,
+        direction=state.direction,
+        quantity=position.held,
+        entered=position.entered,
+        entry_value=position.entry_value,
+        last=last,
+        stop=None if state.stop is None else state.stop.terms.trigger,
+        gross=(worth - position.entry_value) * state.direction,
+    )
+
+
+def working_order(order: Order) -> WorkingOrder:
+    """An order as it is believed to stand."""
+    return WorkingOrder(
+        symbol=order.symbol,
+        key=order.key,
+        role=order.role,
+        side=order.side,
+        state=order.state.value,
+        quantity=order.terms.quantity,
+        filled=order.filled,
+        limit=order.terms.price,
+        trigger=order.terms.trigger,
+    )
 
 
 def record_of(trade: Trade, rates: ChargeRates | None) -> TradeRecord:

@@ -20,7 +20,6 @@ from olaf_async.adapters.replay.machine import ReplayDay
 from olaf_async.core.engine import Plan
 from olaf_async.core.rules import Rules
 from olaf_async.core.state import SymbolState
-from olaf_async.domain.order import Order, Role, Side
 from olaf_async.domain.price import Paise
 from olaf_async.errors import InvariantBroken
 from olaf_async.research.results import (
@@ -29,8 +28,11 @@ from olaf_async.research.results import (
     OpenPosition,
     RunResult,
     TradeRecord,
+    WorkingOrder,
     order_changes,
+    position_of,
     record_of,
+    working_order,
 )
 
 READERS = 2
@@ -51,21 +53,6 @@ class Conditions:
     paper: PaperRules
     latency_ns: int = 0
     is_skipping: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class WorkingOrder:
-    """An order that may still fill, as the engine believes it to be. Prices in paise, 0: none."""
-
-    symbol: str
-    key: str
-    role: Role
-    side: Side
-    state: str
-    quantity: int
-    filled: int
-    limit: Paise
-    trigger: Paise
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +262,7 @@ class _Today:
     def orders(self) -> tuple[WorkingOrder, ...]:
         """The orders that may still fill."""
         return tuple(
-            _working(order) for state in self._states() for order in state.orders if order.is_outstanding
+            working_order(order) for state in self._states() for order in state.orders if order.is_outstanding
         )
 
     def _states(self) -> list[SymbolState]:
@@ -286,31 +273,5 @@ class _Today:
         return int(columns.t_ns.searchsorted(self.replay.now_ns, side="right"))
 
     def _position(self, state: SymbolState) -> OpenPosition:
-        position = state.position
         columns = next(columns for _, columns in self._priced if columns.symbol == state.symbol)
-        last = int(columns.price[max(0, self._taken(columns) - 1)])
-        worth = position.exit_value + position.held * last
-        return OpenPosition(
-            symbol=state.symbol,
-            direction=state.direction,
-            quantity=position.held,
-            entered=position.entered,
-            entry_value=position.entry_value,
-            last=last,
-            stop=None if state.stop is None else state.stop.terms.trigger,
-            gross=(worth - position.entry_value) * state.direction,
-        )
-
-
-def _working(order: Order) -> WorkingOrder:
-    return WorkingOrder(
-        symbol=order.symbol,
-        key=order.key,
-        role=order.role,
-        side=order.side,
-        state=order.state.value,
-        quantity=order.terms.quantity,
-        filled=order.filled,
-        limit=order.terms.price,
-        trigger=order.terms.trigger,
-    )
+        return position_of(state, int(columns.price[max(0, self._taken(columns) - 1)]))
