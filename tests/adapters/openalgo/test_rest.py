@@ -3,6 +3,8 @@
 import asyncio
 import socket
 import traceback
+from datetime import date
+from decimal import Decimal
 
 import pytest
 
@@ -10,6 +12,7 @@ from olaf_async.adapters.openalgo import rest as rest_module
 from olaf_async.adapters.openalgo.limits import Urgency
 from olaf_async.adapters.openalgo.rest import READ_TRIES, OpenAlgoRest
 from olaf_async.adapters.openalgo.wire import requests
+from olaf_async.adapters.openalgo.wire.answers import Funds, History, Hours, SymbolInfo
 from olaf_async.adapters.openalgo.wire.outcomes import Accepted, Verdict
 from olaf_async.adapters.openalgo.wire.requests import Access
 from olaf_async.domain.events import Mode, Verb
@@ -189,6 +192,25 @@ async def test_a_read_on_a_connection_that_the_server_has_closed_is_asked_again(
             await rest.ping()
 
     assert len(server.calls) == 6
+
+
+async def test_what_the_start_asks_for_is_asked_and_decoded() -> None:
+    monday = date(2026, 11, 23)
+    told: list[object] = [
+        {"mode": "live", "analyze_mode": False},
+        {"availablecash": "100.50"},
+        {"symbol": "SBIN", "tick_size": 5, "lotsize": 1},
+        [],
+        [{"exchange": "NSE", "start_time": 1, "end_time": 2}],
+    ]
+    async with hostile(*(says({"status": "success", "data": data}) for data in told)) as (rest, server):
+        assert await rest.analyzer() is Mode.LIVE
+        assert await rest.funds() == Funds(10050, 0)
+        assert await rest.symbol_info("SBIN") == SymbolInfo("SBIN", Decimal(5), 1)
+        assert await rest.history("SBIN", "1m", monday, monday) == History((), 0)
+        assert await rest.timings(monday) == (Hours("NSE", 1, 2),)
+
+    assert server.routes == ["analyzer", "funds", "symbol", "history", "market/timings"]
 
 
 @pytest.mark.parametrize(
