@@ -2,8 +2,12 @@
 
 import asyncio
 import json
+import os
+import pty
 import signal
 import socket
+import subprocess
+import sys
 from datetime import date
 from pathlib import Path
 
@@ -14,6 +18,7 @@ from aiohttp.test_utils import make_mocked_request
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+import olaf_async
 from olaf_async.adapters.paper.server.prices import Step
 from olaf_async.app.replay import Bars, Ticks
 from olaf_async.app.serve import Serving, delayed, new_desk, prepare_market, read_symbols, serve_rules
@@ -25,6 +30,7 @@ from tests.paper_server import serve_paper
 from tests.wire.step_clock import StepClock
 
 SETTINGS = Settings()
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(olaf_async.__file__).parents[1])}
 
 
 @pytest.fixture
@@ -160,6 +166,41 @@ async def test_it_says_where_it_is_and_ends_well_closing_its_clients(by: signal.
         assert ended.value.rcvd.code == 1001
 
 
+def test_a_person_is_told_what_is_served_and_how_it_ends(market: Path) -> None:
+    flags = ("--ticks", str(market), "--wait", "--speed", "60", "--port", "0", "--ws-port", "0")
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "olaf_async", "serve-paper", *flags], stdout=theirs, env=ENVIRONMENT
+    ) as process:
+        os.close(theirs)
+        said = ""
+        while "Ctrl-C" not in said:
+            said += os.read(ours, 4096).decode()
+        process.send_signal(signal.SIGINT)
+    os.close(ours)
+    assert process.returncode == 0
+    for told in (
+        "REST http://127.0.0.1:",
+        "ALPHA",
+        f"2 of {TUESDAY}, at speed 60, from the first client",
+        "any",
+    ):
+        assert told in said
+
+
+async def test_a_visitor_who_does_not_speak_websocket_disturbs_nobody() -> None:
+    async with serve_paper("--symbols", "SBIN") as served:
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.told["ws_port"])
+        writer.write(b"HELLO\r\n\r\n")
+        await reader.read()  # a refusal or not, it ends
+        writer.close()
+        await writer.wait_closed()
+        async with connect(served.told["ws"]) as connection:
+            await connection.send('{"action": "ping"}')
+            assert json.loads(await connection.recv())["type"] == "pong"
+        assert await served.end() == (0, "")
+
+
 async def test_a_day_at_full_speed_waits_for_its_first_client_and_then_each_tick_arrives(
     market: Path,
 ) -> None:
@@ -251,17 +292,19 @@ def test_files_that_cannot_be_used_are_exit_code_3(
 
 
 @pytest.mark.parametrize(("taken", "other"), [("--port", "--ws-port"), ("--ws-port", "--port")])
-def test_a_port_in_use_is_said_in_a_sentence_with_exit_code_1(
-    taken: str,
-    other: str,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_a_port_in_use_is_said_in_a_sentence_with_exit_code_1(taken: str, other: str, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as somebody:
-        port = somebody.getsockname()[1]
-        assert main(["serve-paper", "--symbols", "SBIN", taken, str(port), other, "0"]) == 1
-    said = capsys.readouterr().err
-    assert "Olaf cannot listen" in said
-    assert str(port) in said
+        port = str(somebody.getsockname()[1])
+        command = ("-m", "olaf_async", "serve-paper", "--symbols", "SBIN", taken, port, other, "0")
+        ended = subprocess.run(
+            [sys.executable, *command],
+            cwd=tmp_path,
+            env=ENVIRONMENT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "Olaf cannot listen" in ended.stderr
+    assert port in ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -1,9 +1,5 @@
-"""``serve-paper``: flags in, one line that says where the server is, and a clean end on Ctrl-C or SIGTERM."""
+"""``serve-paper``: what its flags mean. The server itself is run by ``server``, which is heavier to load."""
 
-import json
-import logging
-import signal
-from contextlib import suppress
 from datetime import date, time
 from math import inf, nan
 from pathlib import Path
@@ -11,14 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from olaf_async.cli.invocation import ERROR, Invocation
+from olaf_async.cli.invocation import Invocation
 from olaf_async.cli.options import AsJson, Bars, BarSpan, Config, Sets, SkipBad, Ticks, TickSize, read_day
 
 if TYPE_CHECKING:
-    from olaf_async.adapters.paper.server.running import PaperServer
     from olaf_async.app.replay import Source
-    from olaf_async.app.serve import Market, Serving
-    from olaf_async.settings import Settings
 
 
 def _read_speed(text: str) -> float:
@@ -103,10 +96,9 @@ def serve_paper(  # noqa: PLR0913 -- one parameter for each flag
         raise typer.BadParameter("--date, --speed and --wait belong to --ticks and --bars")
     invocation = context.ensure_object(Invocation)
     settings = invocation.load(config, sets)
-    import asyncio
-
     from olaf_async.adapters.paper.server.running import Address
     from olaf_async.app.serve import Serving, prepare_market, read_symbols
+    from olaf_async.cli.server import serve_until_told
 
     serving = Serving(
         Address(host, port, ws_port, is_control_open=open_control),
@@ -120,15 +112,7 @@ def serve_paper(  # noqa: PLR0913 -- one parameter for each flag
         skip_bad,
     )
     market = prepare_market(settings, serving)
-    try:
-        asyncio.run(_serve(invocation, settings, serving, market, as_json=as_json))
-    except OSError as error:
-        invocation.errors.print(
-            f"Olaf cannot listen: {error.strerror or error}. Choose another by --host, --port or --ws-port.",
-            style="bold red",
-            markup=False,
-        )
-        raise typer.Exit(ERROR) from None
+    serve_until_told(invocation, settings, serving, market, as_json=as_json)
 
 
 def _source(ticks: Path | None, bars: Path | None, bar_span: float | None) -> "Source | None":
@@ -144,70 +128,3 @@ def _source(ticks: Path | None, bars: Path | None, bar_span: float | None) -> "S
         return replay.Ticks(ticks)
     assert bars is not None
     return replay.Bars(bars, bar_span)
-
-
-async def _serve(
-    invocation: Invocation, settings: "Settings", serving: "Serving", market: "Market", *, as_json: bool
-) -> None:
-    import asyncio
-
-    from olaf_async.app.serve import run_server
-    from olaf_async.logs import configure_logging
-
-    configure_logging(
-        settings.log.level, settings.log.file, settings.secrets(), timezone=settings.session.zone
-    )
-    logging.getLogger("websockets.server").setLevel(
-        logging.CRITICAL
-    )  # it reports each visitor, well-bred or not
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for ending in (signal.SIGINT, signal.SIGTERM):
-        with suppress(NotImplementedError):  # there are systems where a loop hears no signals
-            loop.add_signal_handler(ending, stop.set)
-
-    def started(server: "PaperServer") -> None:
-        if as_json:
-            typer.echo(json.dumps(_as_json(server, market)))
-        else:
-            typer.echo(f"REST {server.rest_url}  websocket {server.ws_url}")
-            if invocation.console.is_terminal:
-                _welcome(invocation, settings, serving, market)
-
-    await run_server(settings, serving, market, started, stop)
-
-
-def _as_json(server: "PaperServer", market: "Market") -> dict[str, object]:
-    return {
-        "rest": server.rest_url,
-        "ws": server.ws_url,
-        "port": server.port,
-        "ws_port": server.ws_port,
-        "symbols": list(market.tick_sizes),
-        "day": None if market.day is None else str(market.day),
-        "prints": market.prints,
-        "skipped_files": list(market.skipped),
-    }
-
-
-def _welcome(invocation: Invocation, settings: "Settings", serving: "Serving", market: "Market") -> None:
-    """What a person wants to know who has just started it."""
-    from olaf_async.app.serve import serve_rules
-
-    names = list(market.tick_sizes)
-    shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
-    key = "any" if settings.broker.api_key is None else "that of broker.api_key"
-    fills = "an exchange" if serve_rules(settings).exchange_true else "OpenAlgo's sandbox (analyze mode)"
-    if market.day is None:
-        prices = "by hand: POST /paper/price"
-    else:
-        pace = "as fast as clients take them" if serving.speed == inf else f"at speed {serving.speed:g}"
-        prices = f"{market.prints:,} of {market.day}, {pace}"
-        if serving.waits or serving.speed == inf:
-            prices += ", from the first client that wants ticks"
-    rows = {"symbols": shown, "prices": prices, "fills as": fills, "key": key, "ends with": "Ctrl-C"}
-    for name, told in rows.items():
-        invocation.console.print(f"[dim]{name:>10}[/]  ", end="")
-        invocation.console.print(told, markup=False)
-    for line in market.skipped:
-        invocation.errors.print(f"left out: {line}", style="yellow", markup=False)
