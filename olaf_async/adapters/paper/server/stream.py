@@ -28,6 +28,9 @@ from olaf_async.adapters.paper.server.frames import Mode
 
 AUTH_GRACE_S: Final = 15
 AUTH_TIMEOUT: Final = 4401
+CLOSE_S_MAX: Final = 2
+"""How long a client that does not answer may hold up the end."""
+
 BEHIND_BYTES_MAX: Final = 8 * 2**20
 """What may wait for a client that does not read, before it is cut off."""
 
@@ -98,7 +101,7 @@ class PriceStream:
         """
         stop_ticks, stop_orders = self._desk.watch(self._tell_tick), self._desk.subscribe(self._tell_order)
         try:
-            async with serve(self._converse, host, port) as server:
+            async with serve(self._converse, host, port, close_timeout=CLOSE_S_MAX) as server:
                 yield server
         finally:
             stop_ticks()
