@@ -5,18 +5,25 @@ answer, or of the error that came in its place; the runner at the end only asks.
 and it never decides that trading may begin: the worst finding's exit code says what was found.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 from enum import Enum
 from typing import Final, Protocol, TypeAlias, TypeVar
 
+from olaf_async.adapters.openalgo.broker import OpenAlgoBroker
+from olaf_async.adapters.openalgo.limits import Urgency
+from olaf_async.adapters.openalgo.rest import OpenAlgoRest
+from olaf_async.adapters.openalgo.wire import requests
 from olaf_async.adapters.openalgo.wire.answers import Funds, Hours, SymbolInfo
-from olaf_async.domain.events import Mode
+from olaf_async.domain.events import Mode, Verb
+from olaf_async.domain.intents import CancelOrder
+from olaf_async.domain.order import Role
 from olaf_async.domain.price import Paise, to_text
 from olaf_async.domain.setup import Direction, Setup
 from olaf_async.errors import BrokerError, BrokerRejected, BrokerUnreachable, SessionExpired
-from olaf_async.ports.broker import Books
+from olaf_async.ports.broker import AccountNews, Books
+from olaf_async.ports.clock import Clock
 
 EXIT_UNREACHABLE: Final = 1
 EXIT_SETTINGS: Final = 3
@@ -26,6 +33,8 @@ SKEW_S_WARN: Final = 2.0
 """A server tells its time in whole seconds, so a smaller difference cannot be told from none."""
 SKEW_S_MAX: Final = 30.0
 """Past it one of the two clocks does not know when the session ends."""
+NO_ORDER: Final = "olaf-asks-whether-orders-need-approval"
+"""The id of an order that does not exist."""
 INTRADAY_LEVERAGE: Final = 5
 """What intraday positions in shares are commonly margined at; only used to warn."""
 
@@ -318,6 +327,43 @@ def _hours_text(start_ns: int, end_ns: int, zone: tzinfo) -> str:
 
 
 # --- asking -----------------------------------------------------------------------------------------------
+
+
+class RestServer:
+    """The questions put to a real server."""
+
+    def __init__(self, rest: OpenAlgoRest, clock: Clock) -> None:
+        self.ping = rest.ping
+        self.search = rest.search
+        self.analyzer = rest.analyzer
+        self.timings = rest.timings
+        self.symbol_info = rest.symbol_info
+        self.funds = rest.funds
+        self._rest = rest
+        self._clock = clock
+
+    async def cancel_nothing(self) -> None:
+        """See Server. No broker gives such an id, so nothing can come of it but a refusal."""
+        nothing = CancelOrder("", 0, "", Role.ENTRY, NO_ORDER)
+        request = requests.cancel(self._rest.access, nothing)
+        verdict = await self._rest.write(Verb.CANCEL, request, Urgency.ENTRY)
+        if isinstance(verdict.result, BrokerError):
+            raise verdict.result
+
+    async def skew_s(self) -> float | None:
+        """See Server; every answer carries the server's time."""
+        await self._rest.ping()
+        return self._rest.server_ahead_s
+
+    async def books(self, mode: Mode) -> Books:
+        """See Server."""
+        return await OpenAlgoBroker(self._rest, _no_news, self._clock, mode).books()
+
+
+async def _no_news() -> AsyncGenerator[AccountNews, None]:
+    nothing: tuple[AccountNews, ...] = ()
+    for news in nothing:
+        yield news
 
 
 async def examine(server: Server, wanted: Wanted, tell: Callable[[Finding], None]) -> Findings:

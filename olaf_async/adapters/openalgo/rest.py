@@ -9,6 +9,7 @@ the order's id. Must never follow a redirect, believe in a body without end, or 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
+from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
@@ -65,6 +66,8 @@ class OpenAlgoRest:
         self._write_time = aiohttp.ClientTimeout(total=WRITE_LIFE_S, connect=timeout_s)
         self._reads: aiohttp.ClientSession | None = None
         self._writes: aiohttp.ClientSession | None = None
+        self.server_ahead_s: float | None = None
+        """How far the server's clock was ahead of ours at its newest answer; None: it told no time."""
 
     async def __aenter__(self) -> Self:
         self._reads = _session(aiohttp.TCPConnector(keepalive_timeout=KEEP_ALIVE_S))
@@ -145,6 +148,10 @@ class OpenAlgoRest:
         """The exchanges' hours on a day, advisory. Raises as `read`."""
         return await self.read(requests.timings(self.access, day), answers.timings)
 
+    async def search(self, query: str) -> None:
+        """Look for a symbol; proves the key alone, since it needs no session. Raises as `read`."""
+        await self.read(requests.search(self.access, query), answers.success)
+
     async def _read_once(self, request: Request, decode: Callable[[bytes], _T]) -> _T:
         await self._limits.enter_read(request.route)
         try:
@@ -168,6 +175,7 @@ class OpenAlgoRest:
         self, session: aiohttp.ClientSession, request: Request, time: aiohttp.ClientTimeout
     ) -> _Reply:
         """One POST. aiohttp repeats only what is idempotent, on a kept-alive connection: never a POST."""
+        sent_ns = self._clock.now_ns()
         try:
             async with session.post(
                 self._root + request.route,
@@ -176,6 +184,7 @@ class OpenAlgoRest:
                 allow_redirects=False,
                 timeout=time,
             ) as response:
+                self._compare_clocks(response.headers.get("Date"), sent_ns)
                 return _Reply(response.status, await _bounded(response))
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             failure: BrokerError = BrokerUnreachable(_told(request, error))
@@ -184,6 +193,15 @@ class OpenAlgoRest:
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             failure = BrokerUndecided(_told(request, error))
         raise self._without_key(failure)
+
+    def _compare_clocks(self, told: str | None, sent_ns: int) -> None:
+        """The server tells whole seconds, at a moment taken to be half-way between sending and now."""
+        try:
+            told_s = None if told is None else parsedate_to_datetime(told).timestamp()
+        except ValueError:
+            told_s = None
+        ours_s = (sent_ns + self._clock.now_ns()) / (2 * SECOND_NS)
+        self.server_ahead_s = None if told_s is None else told_s + 0.5 - ours_s
 
     def _without_key(self, error: BrokerError) -> BrokerError:
         """A server may quote the request in what it says, and a library what it could not read."""

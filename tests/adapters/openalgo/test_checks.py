@@ -7,8 +7,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from olaf_async.adapters.openalgo.checks import Finding, Findings, Grade, Wanted, examine
+from olaf_async.adapters.clock import SystemClock
+from olaf_async.adapters.openalgo.checks import Finding, Findings, Grade, RestServer, Wanted, examine
+from olaf_async.adapters.openalgo.rest import OpenAlgoRest
 from olaf_async.adapters.openalgo.wire.answers import Funds, Hours, SymbolInfo
+from olaf_async.adapters.openalgo.wire.requests import Access
+from olaf_async.adapters.paper.exchange import PaperRules
+from olaf_async.adapters.paper.server.desk import PaperDesk
+from olaf_async.adapters.paper.server.running import running
 from olaf_async.domain.events import Mode, PositionRow
 from olaf_async.domain.setup import Direction, Setup
 from olaf_async.errors import BrokerRejected, BrokerUndecided, BrokerUnreachable, SessionExpired
@@ -386,3 +392,37 @@ async def test_shares_held_before_the_start_are_named() -> None:
     found = await finding("books", FakeServer(account=held))
     assert (found.grade, found.exit_code) == (Grade.WARN, 0)
     assert "holds -3 ALPHA already" in found.text
+
+
+# ------------------------------------------------------------------------------------- a real conversation
+
+
+async def examined(key: str, *, require_analyzer: bool | None = None) -> Findings:
+    """What is found of a paper server, over real sockets."""
+    clock = SystemClock()
+    desk = PaperDesk(PaperRules(), {"ALPHA": 5}, clock, api_key="sesame")
+    async with running(desk) as server:
+        wanted = replace(WANTED, host=server.rest_url, require_analyzer=require_analyzer)
+        async with OpenAlgoRest(server.rest_url, Access(key), clock) as rest:
+            return await examine(RestServer(rest, clock), wanted, lambda _: None)
+
+
+async def test_a_paper_server_is_found_fit_to_trade_with() -> None:
+    found = await examined("sesame", require_analyzer=True)
+    faults = [each for each in found.findings if each.grade is Grade.FAIL]
+    assert (faults, found.exit_code, found.mode) == ([], 0, Mode.ANALYZE)
+    told = {each.name: each.text for each in found.findings}
+    assert told["broker session"] == "logged in to paper"
+    assert told["order mode"] == "auto: orders go out at once"
+    assert told["clock"] == "agrees with the server's"
+    assert told["books"] == "readable: 0 orders, 0 trades, 0 positions"
+
+
+async def test_a_paper_server_that_does_not_know_the_key_says_so() -> None:
+    found = await examined("wrong")
+    assert (found.findings[-1].name, found.exit_code) == ("key", 3)
+    assert not any("wrong" in each.text for each in found.findings), "a key is never told"
+
+
+async def test_a_paper_server_in_the_wrong_mode_is_refused() -> None:
+    assert (await examined("sesame", require_analyzer=False)).exit_code == 4

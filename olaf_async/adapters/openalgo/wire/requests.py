@@ -119,6 +119,11 @@ def history(access: Access, symbol: str, interval: str, start: date, end: date) 
     )
 
 
+def search(access: Access, query: str) -> Request:
+    """Symbols whose name contains the text. Of all calls here the only one that needs no broker session."""
+    return _request("search", access, query=query, exchange=access.exchange)
+
+
 def funds(access: Access) -> Request:
     """The account's money."""
     return _request("funds", access)
