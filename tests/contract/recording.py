@@ -69,10 +69,9 @@ class Recording:
     async def price(self, symbol: str, rupees: Decimal) -> None:
         """The next recorded price; the frames it caused go out."""
         line = self._next()
-        wanted = {"symbol": symbol, "ltp": rupees}
         said = line.get("price", {})
-        if {name: said.get(name) for name in wanted} != wanted:
-            self.failures.append(f"the recording goes on with {line}, not with {wanted}")
+        if (said.get("symbol"), Decimal(str(said.get("ltp", 0)))) != (symbol, rupees):
+            self.failures.append(f"the recording goes on with {line}, not with {symbol} at {rupees}")
         await self._tell_frames()
 
     def _next(self) -> Json:

@@ -153,7 +153,8 @@ class FaultProxy:
         self.on_frame: FrameFault = deliver
         self.is_mute = False
         self.asked: list[tuple[str, Json]] = []
-        self.under_way = 0
+        self.moved = 0
+        """Grows with each request, answer and frame that passes."""
         self.rest_url = ""
         self.ws_url = ""
         self._links: set[tuple[ServerConnection, ClientConnection]] = set()
@@ -167,6 +168,14 @@ class FaultProxy:
         for downstream, upstream in tuple(self._links):
             downstream.transport.abort()
             await upstream.close()
+
+    async def echo(self) -> None:
+        """Return once each end of each stream has read what had been sent to it before. Yields: always."""
+        await asyncio.sleep(0)
+        for link in tuple(self._links):
+            for end in link:
+                with suppress(ConnectionClosed):
+                    await (await end.ping())
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """One request of the engine's."""
@@ -183,13 +192,13 @@ class FaultProxy:
             ) as answer:
                 return answer.status, await answer.read()
 
-        self.under_way += 1
+        self.moved += 1
         try:
             return await fault(request, forward)
         except ClientError:
             return await _hang_up(request)  # the server behind is down
         finally:
-            self.under_way -= 1
+            self.moved += 1
 
     async def converse(self, downstream: ServerConnection) -> None:
         """One stream of the engine's."""
@@ -203,6 +212,7 @@ class FaultProxy:
         up = asyncio.create_task(self._up(downstream, upstream))
         try:
             async for text in upstream:
+                self.moved += 1
                 if not self.is_mute:
                     await self.on_frame(json.loads(text), str(text), downstream.send)
         except ConnectionClosed:
@@ -221,6 +231,7 @@ class FaultProxy:
     async def _up(self, downstream: ServerConnection, upstream: ClientConnection) -> None:
         with suppress(ConnectionClosed):
             async for text in downstream:
+                self.moved += 1
                 await upstream.send(text)
             await upstream.close()
 
