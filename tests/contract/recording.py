@@ -5,6 +5,7 @@ before it and before those that came after. It must never invent anything: a req
 recorded one ends the test.
 """
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -57,6 +58,7 @@ class Recording:
         self._lines = lines
         self._at = 0
         self._clients: set[ServerConnection] = set()
+        self._listened = asyncio.Event()
         self.failures: list[str] = []
         self.rest_url = ""
         self.ws_url = ""
@@ -65,6 +67,10 @@ class Recording:
     def is_over(self) -> bool:
         """Whether all that was asked in the recording has been asked."""
         return not any("request" in line for line in self._lines[self._at :])
+
+    async def listened(self) -> None:
+        """Return once somebody listens."""
+        await self._listened.wait()
 
     async def price(self, symbol: str, rupees: Decimal) -> None:
         """The next recorded price; the frames it caused go out."""
@@ -101,7 +107,7 @@ class Recording:
         return web.json_response(line["response"], status=line["status"])
 
     async def converse(self, client: ServerConnection) -> None:
-        """Answer what a client of the order stream asks; the words are the recorded ones."""
+        """Answer what a client of the stream asks; the words are the recorded ones."""
         answers: dict[str, Json] = {
             "authenticate": {
                 "type": "auth",
@@ -116,12 +122,29 @@ class Recording:
                 "status": "success",
                 "message": "Subscribed to order updates",
             },
+            "subscribe": {
+                "type": "subscribe",
+                "status": "success",
+                "subscriptions": [
+                    {
+                        "symbol": "SBIN",
+                        "exchange": "NSE",
+                        "status": "success",
+                        "mode": "LTP",
+                        "depth": 5,
+                        "broker": "stub",
+                    }
+                ],
+                "message": "Subscription processing complete",
+                "broker": "stub",
+            },
         }
         async for message in client:
             asked = json.loads(message)
             await client.send(json.dumps(answers[asked["action"]] | {"request_id": asked.get("request_id")}))
-            if asked["action"] == "subscribe_orders":
+            if asked["action"] != "authenticate":
                 self._clients.add(client)
+                self._listened.set()
 
 
 @asynccontextmanager

@@ -8,7 +8,6 @@ that the engine is held to.
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -31,10 +30,11 @@ from olaf_async.adapters.replay.machine import ReplayDay
 from olaf_async.core.engine import Plan
 from olaf_async.core.rules import SECOND_NS, Rules
 from olaf_async.domain.events import Mode
-from olaf_async.domain.intents import Say
+from olaf_async.domain.intents import CancelOrder, ModifyOrder, PlaceOrder, Say
 from olaf_async.domain.order import Side
 from olaf_async.domain.price import Paise
 from olaf_async.domain.trade import Trade
+from olaf_async.ports.broker import AccountNews, Books, Broker
 from olaf_async.shell.supervisor import Outcome, Ports, Supervisor
 from tests.races.world import ENTRY, INFY, OPEN_NS, SHARES, HeardAlarms, plan_of
 from tests.wire.proxy import FaultProxy
@@ -95,16 +95,47 @@ def plan() -> Plan:
     return plan_of(exit_ns=OPEN_NS + EXIT_S * SECOND_NS, close_ns=OPEN_NS + CLOSE_S * SECOND_NS)
 
 
-class WireDay:
-    """One engine, one server, and what lies between them."""
+class PassingBroker:
+    """Passes everything on; what stands before a broker overrides what it spoils."""
 
-    def __init__(self, rules: Mapping[str, object] | None = None) -> None:
+    def __init__(self, inner: Broker) -> None:
+        self._inner = inner
+
+    async def place(self, intent: PlaceOrder) -> str:
+        """See Broker."""
+        return await self._inner.place(intent)
+
+    async def modify(self, intent: ModifyOrder) -> None:
+        """See Broker."""
+        await self._inner.modify(intent)
+
+    async def cancel(self, intent: CancelOrder) -> None:
+        """See Broker."""
+        await self._inner.cancel(intent)
+
+    async def books(self) -> Books:
+        """See Broker."""
+        return await self._inner.books()
+
+    async def quote(self, symbol: str) -> Paise | None:
+        """See Broker."""
+        return await self._inner.quote(symbol)
+
+    def news(self) -> AsyncIterator[AccountNews]:
+        """See Broker."""
+        return self._inner.news()
+
+
+class WireDay:
+    """One engine, one server, and what lies between them; ``wrap`` puts something before the broker."""
+
+    def __init__(self, wrap: Callable[[Broker], Broker] = lambda broker: broker) -> None:
         self.clock = StepClock(OPEN_NS)
         self.desk = PaperDesk(PAPER, {INFY: 5}, self.clock, api_key=KEY)
         self.alarms = HeardAlarms()
         self.journal = MemoryJournal()
         self.plan = plan()
-        self._rules = replace(RULES, **(rules or {}))  # type: ignore[arg-type] # a test names its fields
+        self._wrap = wrap
         self._address = Address()
         self._server_stack = AsyncExitStack()
         self.restarts = -1
@@ -154,8 +185,8 @@ class WireDay:
             tell=self._tell,
         )
         broker = OpenAlgoBroker(rest, stream.news, self.clock, Mode.ANALYZE)
-        ports = Ports(broker, feed, self.clock, self.journal, self.alarms)
-        return Supervisor({INFY: self.plan}, self._rules, ports, timeout_ns=TIMEOUT_S * SECOND_NS)
+        ports = Ports(self._wrap(broker), feed, self.clock, self.journal, self.alarms)
+        return Supervisor({INFY: self.plan}, RULES, ports, timeout_ns=TIMEOUT_S * SECOND_NS)
 
     def _dialer(self, *, needs_prices: bool) -> Dialer:
         return Dialer(self.proxy.ws_url, KEY, self.clock, lambda: 1.0, needs_prices=needs_prices)

@@ -9,10 +9,12 @@ from collections.abc import Callable
 
 import pytest
 
+from olaf_async.domain.intents import PlaceOrder
 from olaf_async.domain.order import Side
+from olaf_async.errors import BrokerRejected, BrokerUndecided
 from tests.races.world import SHARES
 from tests.wire import proxy
-from tests.wire.day import DAY, END_S, WireDay
+from tests.wire.day import DAY, END_S, PassingBroker, WireDay
 from tests.wire.proxy import Fault, FrameFault
 
 PROTECTED_WITHIN_S = 30
@@ -70,6 +72,26 @@ async def test_five_faults_in_a_row_are_survived(fault: str) -> None:
         await watched(day)
         day.ends_well()
         assert any(len(left) < 5 for left in day.proxy.plan.values()), "faults have happened"
+
+
+class Forgetful(PassingBroker):
+    """Takes what it does not know for a no."""
+
+    async def place(self, intent: PlaceOrder) -> str:
+        try:
+            return await super().place(intent)
+        except BrokerUndecided as lost:
+            raise BrokerRejected("no answer, so no order") from lost
+
+
+@pytest.mark.parametrize("nth", [0, 1])
+async def test_an_engine_that_took_a_lost_answer_for_a_no_would_order_twice(nth: int) -> None:
+    async with WireDay(Forgetful).running() as day:
+        day.proxy.next("placeorder", *[proxy.pass_on] * nth, proxy.lose_answer)
+        with pytest.raises(
+            AssertionError, match=r"works beside what is held|more would be sold than is held"
+        ):
+            await watched(day)
 
 
 FRAME_FAULTS: dict[str, Callable[[], FrameFault]] = {
