@@ -216,8 +216,8 @@ class OpenAlgoFeed:
         refused = {symbol: shown(why) for symbol, why in ack.refused if symbol in self._symbols}
         self._unanswered -= ack.taken | refused.keys()
         self._acks_due = max(0, self._acks_due - 1)
+        self._ack_due_ns = now_ns + ACK_WITHIN_NS if self._acks_due else _NEVER_NS
         if not self._acks_due:
-            self._ack_due_ns = _NEVER_NS
             # An entry that the server cannot read is left out of its answer, which still says success.
             refused |= dict.fromkeys(self._unanswered, "passed over in silence")
             self._unanswered.clear()

@@ -63,7 +63,6 @@ class OrderStream:
         """
         told = ""
         self._seen = None
-        self._is_up = False
         yield self._change(is_up=False)
         while True:
             try:

@@ -232,15 +232,29 @@ async def test_a_true_gap_is_believed_once_a_quote_confirms_it() -> None:
         assert story.asked == [(NS_PER_S, ["SBIN"])]
 
 
+async def test_a_confirmed_level_counts_as_shown() -> None:
+    async with told() as (story, ticks):
+        talk = await fall_silent(story, ticks)
+        story.quoted = {"SBIN": 498_00}
+        await talk.say(tick("SBIN", 500))
+        await until(lambda: story.feed.counts.odd == 1)
+        await story.pass_time(NOON_NS + 30 * NS_PER_S)
+        assert len(story.asked) > 1
+        assert story.texts("feed_stale") == []
+
+
 async def test_an_odd_price_that_quotes_contradict_stays_unbelieved() -> None:
     async with told() as (story, ticks):
-        talk = await story.entered()
+        talk = await fall_silent(story, ticks)
         story.quoted = {"SBIN": 801_00}
         await talk.say(tick("SBIN", 8000))
         await until(lambda: story.feed.counts.odd == 1)
         await story.pass_time(NOON_NS + 2 * NS_PER_S)
         await talk.say(tick("SBIN", 8000), tick("SBIN", 801))
         assert prices(await ticks.some(1)) == [801_00]
+        # The question was about the odd price; that 801 had not been sent yet is no silence.
+        assert story.asked == [(NS_PER_S, ["SBIN"])]
+        assert story.texts("feed_stale") == []
 
 
 # --- loss and return ----------------------------------------------------------------------------------
@@ -264,6 +278,19 @@ async def test_after_a_loss_everything_is_asked_for_again(code: int) -> None:
         assert prices(await ticks.some(1)) == [801_00]
         assert [say.code for say in story.said] == ["feed_up", "feed_down", "feed_up"]
         assert story.feed.counts.lines == 2
+
+
+async def test_an_outage_is_said_once_however_often_it_is_dialled() -> None:
+    async with told() as (story, ticks):
+        for attempt in range(3):
+            talk = await story.server.talk()
+            await talk.connection.close(1001)
+            await talk.is_left()
+            await story.pass_time(story.clock.now_ns() + 2**attempt * FIRST_DELAY_NS)
+        talk = await story.entered()
+        await talk.say(tick("SBIN", 801))
+        await ticks.next()
+        assert [say.code for say in story.said] == ["feed_down", "feed_up"]
 
 
 async def test_a_refused_key_calls_a_person_and_prices_come_once_it_is_right() -> None:
@@ -297,6 +324,9 @@ async def test_symbols_that_the_server_does_not_know_are_said_once_and_asked_for
         await talk.say(ack("TCS", refused=("NOPE",)), tick("TCS", 3001))
         assert (await ticks.next()).symbol == "TCS"
         assert len(story.texts("not_subscribed")) == 2
+        await story.pass_time(NOON_NS + 2 * RETRY_NS)
+        again = await talk.hear("subscribe")
+        assert [entry["symbol"] for entry in again["symbols"]] == ["NOPE"]
         await talk.connection.close(1001)
         await until(lambda: not story.feed.is_up)
         await story.pass_time(story.clock.now_ns() + FIRST_DELAY_NS)
@@ -323,6 +353,11 @@ async def test_a_subscription_that_is_never_answered_ends_the_line() -> None:
         await story.pass_time(NOON_NS + ACK_WITHIN_NS)
         await talk.is_left()
         assert story.texts("feed_down") == ["the price feed is down: no answer to a subscription in 20 s"]
+        await story.pass_time(NOON_NS + ACK_WITHIN_NS + FIRST_DELAY_NS)
+        await story.entered()
+        await story.pass_time(NOON_NS + 3 * ACK_WITHIN_NS)
+        assert story.feed.is_up
+        assert story.feed.counts.lines == 2
 
 
 # --- silence ------------------------------------------------------------------------------------------
@@ -382,6 +417,19 @@ async def test_prices_that_only_quotes_show_are_asked_for_again_and_then_cost_th
             "feed_up",
         ]
         assert story.texts("feed_down") == ["the price feed is down: prices move and are not sent: SBIN"]
+
+
+async def test_a_new_line_gets_the_whole_of_a_longer_patience() -> None:
+    async with told() as (story, ticks):
+        await fall_silent(story, ticks)
+        story.quoted = {"SBIN": 801_00}
+        await story.pass_time(NOON_NS + FEED_SILENT_NS + PATIENCE_NS + NS_PER_S)
+        await story.entered()
+        began_ns = story.clock.now_ns()
+        await story.pass_time(began_ns + 2 * PATIENCE_NS - NS_PER_S)
+        assert (story.feed.is_up, story.feed.counts.lines) == (True, 2)
+        await story.pass_time(began_ns + 2 * PATIENCE_NS + NS_PER_S)
+        await story.entered()
 
 
 async def test_a_freeze_of_ten_seconds_is_no_reason_to_reconnect() -> None:

@@ -158,6 +158,31 @@ async def test_what_cannot_be_read_may_be_of_ours_and_is_told_as_a_hole() -> Non
         assert story.stream.counts.unreadable == 3
 
 
+async def test_nothing_but_the_agreement_itself_brings_the_stream_up_and_only_once() -> None:
+    async with told() as (story, news):
+        talk = await story.server.talk()
+        await talk.enter()
+        await talk.hear("subscribe_orders")
+        await talk.say("not json", ORDERS_OK, ORDERS_OK, order("1"))
+        events = await news.some(4)
+        assert events[:3] == [DOWN, UP, ANALYZE]
+        assert ids(events) == ["1"]
+
+
+async def test_whoever_begins_to_listen_anew_is_told_all_anew() -> None:
+    async with talking_server() as server:
+        story = Story(server)
+        for has_dialled in (False, True):
+            async with listening(story.stream.news()) as news:
+                if has_dialled:
+                    await until_asleep(story.clock, NOON_NS + FIRST_DELAY_NS)
+                    story.clock.move_to(NOON_NS + FIRST_DELAY_NS)
+                talk = await story.entered()
+                await talk.say(order("1"))
+                kinds = [type(event) for event in await news.some(4)]
+                assert kinds == [StreamChanged, StreamChanged, ModeSeen, OrderUpdated]
+
+
 async def test_a_server_without_its_broker_still_tells_of_orders() -> None:
     async with told() as (story, news):
         talk = await story.server.talk()
