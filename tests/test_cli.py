@@ -86,10 +86,12 @@ def test_help_names_the_verbs_that_exist_and_no_other(olaf: Olaf) -> None:
     verbs = "live replay scan backtest simulate serve-paper record status halt resume flatten reconcile"
     verbs += " journal audit report doctor config"
     listed = [verb for verb in verbs.split() if re.search(rf"^│ {verb} ", ended.out, re.MULTILINE)]
-    assert listed == ["replay", "scan", "backtest", "serve-paper", "config"]
+    assert listed == ["live", "replay", "scan", "backtest", "serve-paper", "record", "config"]
 
 
-@pytest.mark.parametrize("verb", ["replay", "scan", "backtest", "config", "config show", "config check"])
+@pytest.mark.parametrize(
+    "verb", ["live", "replay", "scan", "backtest", "record", "config", "config show", "config check"]
+)
 def test_every_verb_explains_itself(olaf: Olaf, verb: str) -> None:
     ended = olaf(*verb.split(), "--help")
     assert ended.code == 0
@@ -103,7 +105,7 @@ def test_the_version_is_that_of_the_package(olaf: Olaf) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("live",), "No such command 'live'"),
+        (("dance",), "No such command 'dance'"),
         (("--no-such-flag",), "No such option: --no-such-flag"),
         (("--day", "yesterday"), "'yesterday' is not a day (YYYY-MM-DD)"),
         (("--day", "20150120"), "'20150120' is not a day (YYYY-MM-DD)"),

@@ -123,13 +123,17 @@ def paper_day(  # noqa: PLR0913 -- one parameter for each flag
 
 def _add_verbs() -> None:
     from olaf_async.cli.config import config_verbs
+    from olaf_async.cli.live import live
+    from olaf_async.cli.record import record
     from olaf_async.cli.serve import serve_paper
     from olaf_async.cli.verbs import backtest, replay, scan
 
+    app.command()(live)
     app.command()(replay)
     app.command()(scan)
     app.command()(backtest)
     app.command("serve-paper")(serve_paper)
+    app.command()(record)
     app.add_typer(config_verbs, name="config")
 
 

@@ -266,7 +266,7 @@ def judge_tick(setup: Setup, info: Answer[SymbolInfo]) -> Finding:
 def judge_ticks(setups: Sequence[Setup], infos: Sequence[Answer[SymbolInfo]]) -> Finding:
     """All symbols' ticks in one finding: what is wrong, or else how many are right."""
     found = [judge_tick(setup, info) for setup, info in zip(setups, infos, strict=True)]
-    worst = max((each.grade for each in found), key=list(Grade).index, default=Grade.OK)
+    worst = max((each.grade for each in found), key=list(Grade).index)
     if worst is Grade.OK:
         return Finding("tick sizes", worst, f"those of {len(found)} symbols agree with the server's")
     told = "; ".join(each.text for each in found if each.grade is worst)
@@ -408,8 +408,9 @@ async def _ask_as_watcher(server: Server, wanted: Wanted, note: Callable[[Findin
     """What also counts where only prices are wanted."""
     note(judge_clock(await _ask(server.skew_s())))
     note(judge_calendar(await _ask(server.timings(wanted.day)), wanted))
-    infos = [await _ask(server.symbol_info(setup.symbol)) for setup in wanted.setups]
-    note(judge_ticks(wanted.setups, infos))
+    if wanted.setups:
+        infos = [await _ask(server.symbol_info(setup.symbol)) for setup in wanted.setups]
+        note(judge_ticks(wanted.setups, infos))
 
 
 async def _ask(answer: Awaitable[_T]) -> _T | BrokerError:

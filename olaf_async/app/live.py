@@ -1,0 +1,309 @@
+"""``live`` put together: today's setups traded through an OpenAlgo server, or on paper at its prices.
+
+Owns the order of a day: what is needed is checked, the open is waited for and everything checked again, then
+the supervisor trades until the close or a stop. It must never decide about an order, nor import what only
+research needs before the day is over.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Final, Protocol
+
+from olaf_async.adapters.clock import SystemClock
+from olaf_async.adapters.journal.memory import MemoryJournal
+from olaf_async.adapters.openalgo.broker import OpenAlgoBroker
+from olaf_async.adapters.openalgo.checks import Finding, Findings, Grade, RestServer, Wanted, examine
+from olaf_async.adapters.openalgo.feed import Tell
+from olaf_async.adapters.paper.broker import PaperBroker
+from olaf_async.adapters.paper.exchange import PaperExchange
+from olaf_async.app.connections import (
+    exchange_hours_ns,
+    log_message,
+    new_feed,
+    new_order_stream,
+    new_rest,
+    watching,
+)
+from olaf_async.app.rules import (
+    EXCHANGE_ZONE,
+    charge_rates,
+    core_rules,
+    load_setups,
+    paper_rules,
+    plans_for,
+)
+from olaf_async.core.engine import Plan
+from olaf_async.core.rules import SECOND_NS
+from olaf_async.domain.events import Event, Mode, ModeSeen
+from olaf_async.domain.intents import Say
+from olaf_async.errors import ConfigError
+from olaf_async.ports.clock import Clock
+from olaf_async.ports.feed import Tick
+from olaf_async.ports.journal import Entry, Journal
+from olaf_async.research.live_day import LiveDay
+from olaf_async.research.results import Planned, RunResult
+from olaf_async.settings import Settings
+from olaf_async.shell.supervisor import Ports, Supervisor
+from olaf_async.shell.waiting import first_of
+
+LEAD_NS: Final = 120 * SECOND_NS
+"""How long before the open the connections are made."""
+SAME_INSTANT_NS: Final = 5_000_000
+"""The longest that an order takes from the print that caused it to the paper exchange."""
+
+
+class Watcher(Protocol):
+    """Who looks on: a terminal, a log, a test."""
+
+    def found(self, finding: Finding) -> None:
+        """A check has been made."""
+        ...
+
+    def waits(self, until_ns: int) -> None:
+        """Everything is ready, and nothing happens before then."""
+        ...
+
+    async def watch(self, day: LiveDay, clock: Clock) -> None:
+        """Look at the day until cancelled."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a day ended. ``day`` and ``result`` are None where nothing was traded; ``why`` then says why."""
+
+    exit_code: int
+    why: str = ""
+    day: LiveDay | None = None
+    result: RunResult | None = None
+
+
+class StopSwitch:
+    """Ends the day in any part of it; for `olaf_async.shell.signals.stop_on_signals`."""
+
+    def __init__(self) -> None:
+        self._pulled = asyncio.Event()
+        self._engine: Supervisor | None = None
+
+    @property
+    def is_pulled(self) -> bool:
+        """Whether a stop has been asked for."""
+        return self._pulled.is_set()
+
+    def request_stop(self) -> None:
+        """Begin the orderly stop. Yields: never."""
+        self._pulled.set()
+        if self._engine is not None:
+            self._engine.request_stop()
+
+    def force_stop(self) -> None:
+        """Wait for nothing any more. Yields: never."""
+        self._pulled.set()
+        if self._engine is not None:
+            self._engine.force_stop()
+
+    def connect(self, engine: Supervisor) -> None:
+        """From now on it is the engine that stops."""
+        self._engine = engine
+        if self.is_pulled:
+            engine.request_stop()
+
+    async def wait(self) -> None:
+        """Return once a stop has been asked for."""
+        await self._pulled.wait()
+
+
+# ------------------------------------------------------------------------------------- before the day
+
+
+def plans_of_day(settings: Settings, setups: Path, day: date) -> Planned:
+    """What is to be traded on that day.
+
+    Raises:
+        ConfigError: the file is not as it should be, or a setup is for another exchange than the orders.
+    """
+    planned = plans_for(settings, load_setups(settings, setups), day, file=setups)
+    exchange = settings.broker.exchange
+    for plan in planned.plans:
+        if plan.setup.exchange != exchange:
+            raise ConfigError(
+                f"{setups}: {plan.setup.symbol} is of {plan.setup.exchange}, and orders go to {exchange}: "
+                "one run trades one exchange, that of broker.exchange"
+            )
+    return planned
+
+
+def wanted_of(settings: Settings, plans: Sequence[Plan], day: date) -> Wanted:
+    """What the day needs of the server."""
+    return Wanted(
+        host=settings.broker.host,
+        setups=tuple(plan.setup for plan in plans),
+        day=day,
+        zone=EXCHANGE_ZONE,
+        hours_ns=exchange_hours_ns(settings, day),
+        exchange=settings.broker.exchange,
+        product=settings.broker.product,
+        quantity=settings.risk.quantity,
+        require_analyzer=settings.broker.require_analyzer,
+        is_trading=settings.mode == "live",
+    )
+
+
+# ------------------------------------------------------------------------------------- the day
+
+
+class LiveRun:
+    """One day, to be run once.
+
+    Raises:
+        ConfigError: there is no key for the server.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        planned: Planned,
+        day: date,
+        watcher: Watcher,
+        stop: StopSwitch,
+        *,
+        clock: SystemClock | None = None,
+    ) -> None:
+        self._settings = settings
+        self._plans = planned.plans
+        self._watcher = watcher
+        self._stop = stop
+        self._clock = clock or SystemClock()
+        self._rest = new_rest(settings, self._clock)
+        self.day = LiveDay(day, planned.plans, charge_rates(settings), planned.left_out)
+
+    async def run(self) -> Ended:
+        """Trade from the checks to the close, or to the stop. Yields: always."""
+        day, now_ns = self.day.day, self._clock.now_ns()
+        if not self._plans:
+            return Ended(0, f"There is no setup to trade on {day}.")
+        if now_ns >= max(plan.session.exit_ns for plan in self._plans):
+            return Ended(0, f"The deadline of {day} has passed: nothing is begun any more.")
+        async with self._rest:
+            findings = await self._prepare()
+            if findings.exit_code:
+                return Ended(findings.exit_code, "Nothing was traded.")
+            if self._stop.is_pulled:
+                return Ended(0, "Stopped before the open; nothing was traded.")
+            return await self._trade(findings.mode)
+
+    async def _prepare(self) -> Findings:
+        """Check, wait for the open, and check again where there was time for something to change."""
+        wanted = wanted_of(self._settings, self._plans, self.day.day)
+        server = RestServer(self._rest, self._clock)
+        findings = await examine(server, wanted, self._watcher.found)
+        begin_ns = min(plan.session.open_ns for plan in self._plans) - LEAD_NS
+        if findings.exit_code or self._clock.now_ns() >= begin_ns:
+            return findings
+        self._watcher.waits(begin_ns)
+        await first_of(self._clock.sleep_until_ns(begin_ns), self._stop.wait())
+        if self._stop.is_pulled:
+            return findings
+
+        def tell_trouble(finding: Finding) -> None:
+            if finding.grade is not Grade.OK:
+                self._watcher.found(finding)
+
+        return await examine(server, wanted, tell_trouble)
+
+    async def _trade(self, mode: Mode | None) -> Ended:
+        supervisor = Supervisor(
+            {plan.setup.symbol: plan for plan in self._plans},
+            core_rules(self._settings, is_replay=False),
+            self._ports(mode),
+            timeout_ns=int(self._settings.broker.request_timeout_s * SECOND_NS),
+        )
+        self.day.follow(supervisor.engine, supervisor.outcome.trades)
+        if mode is not None:
+            supervisor.pump.put(ModeSeen(self._clock.now_ns(), mode))
+        self._stop.connect(supervisor)
+        began_ns = self._clock.now_ns()
+        await first_of(supervisor.run(), watching(self._watcher.watch(self.day, self._clock)))
+        now_ns = self._clock.now_ns()
+        result = self.day.result(now_ns, now_ns - began_ns)
+        return Ended(supervisor.outcome.exit_code, day=self.day, result=result)
+
+    def _ports(self, mode: Mode | None) -> Ports:
+        settings, clock, voice = self._settings, self._clock, _Voice(self.day)
+        paper = _paper_broker(settings, self._plans, clock) if settings.mode == "paper" else None
+
+        def tell(message: Say) -> None:
+            voice.say(clock.now_ns(), message)
+
+        def heard(tick: Tick) -> None:
+            self.day.heard(tick)
+            if paper is not None:
+                paper.on_tick(tick)
+
+        near = {plan.setup.symbol: plan.setup.entry_price for plan in self._plans}
+        longest = max((plan.session for plan in self._plans), key=lambda session: session.close_ns)
+        feed = new_feed(settings, self._rest, near, longest, clock, tell)
+        return Ports(
+            broker=paper or self._openalgo_broker(mode, tell),
+            feed=feed,
+            clock=clock,
+            journal=_Chronicle(MemoryJournal(), self.day),
+            alarms=voice,
+            on_tick=heard,
+            wall_skew_ns=clock.wall_skew_ns,
+        )
+
+    def _openalgo_broker(self, mode: Mode | None, tell: Tell) -> OpenAlgoBroker:
+        assert mode is not None, "orders need a mode, and the checks have learnt it"
+        stream = new_order_stream(self._settings, mode, self._clock, tell)
+        return OpenAlgoBroker(self._rest, stream.news, self._clock, mode)
+
+
+def _paper_broker(settings: Settings, plans: Sequence[Plan], clock: Clock) -> PaperBroker:
+    rules = paper_rules(settings)
+    if settings.session.calendar == "always":
+        rules = replace(rules, square_off_s=None)  # the exchange's own hour means nothing on such a day
+    exchange = PaperExchange(
+        rules,
+        {plan.setup.symbol: plan.setup.tick_size for plan in plans},
+        sessions={plan.setup.symbol: (plan.session.open_ns, plan.session.close_ns) for plan in plans},
+    )
+    return PaperBroker(
+        exchange,
+        clock,
+        settings.paper.latency_ms * SECOND_NS // 1000,
+        same_instant_ns=SAME_INSTANT_NS,
+        strategy=settings.broker.strategy,
+        product=settings.broker.product,
+    )
+
+
+class _Chronicle:
+    """The journal, read along: the day is told of each event once that is written."""
+
+    def __init__(self, journal: Journal, day: LiveDay) -> None:
+        self._journal = journal
+        self._day = day
+
+    def append(self, entry: Entry, at_ns: int, body: object, fingerprint: str | None = None) -> int:
+        """See Journal."""
+        seq = self._journal.append(entry, at_ns, body, fingerprint)
+        if entry is Entry.EVENT:
+            assert isinstance(body, Event), "an event's record holds the event"
+            self._day.handled(body)
+        return seq
+
+
+class _Voice:
+    """Alarms, into the log and into the day."""
+
+    def __init__(self, day: LiveDay) -> None:
+        self._day = day
+
+    def say(self, at_ns: int, message: Say) -> None:
+        """See Alarms."""
+        self._day.said(at_ns, message)
+        log_message(message)
