@@ -27,6 +27,8 @@ class Account:
     is_stream_up: bool = True
     is_clock_skewed: bool = False
     is_order_queued: bool = False
+    unread_since_ns: int | None = None
+    is_blind: bool = False
     mode: Mode | None = None
     is_mode_foreign: bool = False
     realised: Paise = 0
@@ -63,6 +65,7 @@ class Account:
             (self.is_mode_foreign, "the server is not in the mode it was in at the start"),
             (self.is_clock_skewed, "the wall clock disagrees with the boot-time clock"),
             (self.is_order_queued, "an order waits at the server for a person's approval"),
+            (self.is_blind, "the account's books cannot be read"),
         )
         return next((why for holds, why in reasons if holds), None)
 
@@ -106,6 +109,28 @@ class Account:
             return False
         self.is_loss_latched = True
         return True
+
+    def fail_to_read(self, at_ns: int, why: str) -> bool:
+        """Take in that a read of the books failed; whether that has just gone on for too long.
+
+        Nobody could protect what an entry fills while nothing of the account is known.
+        """
+        if self.unread_since_ns is None:
+            self.unread_since_ns = at_ns
+        if self.is_blind or at_ns - self.unread_since_ns < self.rules.blind_after_ns:
+            return False
+        self.is_blind = True
+        self.say(
+            None, Severity.ALARM, "books_unreadable", f"the books cannot be read ({why}): no new entries"
+        )
+        return True
+
+    def read(self) -> bool:
+        """Take in that the books were read; whether they could not be for long."""
+        was_blind, self.is_blind, self.unread_since_ns = self.is_blind, False, None
+        if was_blind:
+            self.say(None, Severity.NOTE, "books_readable", "the books can be read again")
+        return was_blind
 
     def see_mode(self, mode: Mode) -> None:
         """Pin the first mode seen; another later ends new risk for good."""

@@ -137,8 +137,8 @@ class Engine:
                 self._framed(row, at_ns)
             case BooksRead():
                 self._books_read(event)
-            case BooksFailed(at_ns, asked_seq):
-                self.account.asked_seq, self.account.asked_ns = asked_seq, at_ns
+            case BooksFailed():
+                self._books_failed(event)
             case StreamChanged(at_ns, is_up):
                 self.account.is_stream_up = is_up
                 self._all_look_again(at_ns, needs_books=True)
@@ -294,6 +294,13 @@ class Engine:
         for symbol, books in _by_symbol(event, self.traders, contains_all=contains_all).items():
             trader = self.traders[symbol]
             self._tell(trader, event.at_ns, partial(trader.books_read, books, event.at_ns))
+        if account.read():
+            self._all_look_again(event.at_ns)
+
+    def _books_failed(self, event: BooksFailed) -> None:
+        self.account.asked_seq, self.account.asked_ns = event.asked_seq, event.at_ns
+        if self.account.fail_to_read(event.at_ns, event.why):
+            self._all_look_again(event.at_ns)
 
     def books_due_ns(self, now_ns: int) -> int:
         """When the books are next to be read: now where a question waits for them, else at the poll."""

@@ -122,6 +122,8 @@ def ended(state: SymbolState, order: Order, now_ns: int) -> None:
             f"{state.symbol}: entry {order.key} never reached the broker's books;"
             " the symbol is done for today, and should the order appear it will be cancelled",
         )
+    if order.state is OrderState.REJECTED and not order.filled:
+        _count_refusal(state)
     if order.state is OrderState.REJECTED and not order.filled and state.armed_ns is not None:
         state.rejections += 1
         state.entry_retry_ns = now_ns + state.rules.retry_ns
@@ -133,3 +135,16 @@ def ended(state: SymbolState, order: Order, now_ns: int) -> None:
             f"{state.symbol}: entry rejected {state.rejections} times, the trigger lapses",
         )
     disarm(state)
+
+
+def _count_refusal(state: SymbolState) -> None:
+    """A broker that refuses every entry is not asked all day."""
+    state.refusals += 1
+    if state.refusals < state.rules.max_order_retries * state.rules.max_attempts or state.is_done:
+        return
+    state.is_done = True
+    state.say(
+        Severity.WARNING,
+        "entries_refused",
+        f"{state.symbol}: {state.refusals} entries were refused today; the symbol is done for today",
+    )

@@ -306,9 +306,10 @@ def foreign_fill(state: SymbolState, order_id: str, signed: int, price: Paise, n
     second time.
     """
     other = state.foreign.get(order_id, Foreign())
-    added = signed - other.signed
-    if not added:
+    if abs(signed) <= abs(other.signed):
+        # What an order has filled only grows: this is older news of it, or none.
         return
+    added = signed - other.signed
     state.foreign[order_id] = other
     other.signed = signed
     state.touch()

@@ -99,11 +99,18 @@ def _chase(state: SymbolState, order: Order, now_ns: int) -> None:
         return
     state.exit_retry_ns = now_ns + state.rules.chase_ns
     state.wake(state.exit_retry_ns)
-    if (limit - order.terms.price) * order.side.sign <= 0:
+    is_better = (limit - order.terms.price) * order.side.sign > 0
+    if is_better or _is_of_before_the_deadline(state, order, now_ns):
+        _modify(state, order, Terms(order.terms.quantity, limit if is_better else order.terms.price), now_ns)
+    else:
         # As crossing as a new price would be, so it should have filled: the news of it may be lost.
         state.want_books()
-    else:
-        _modify(state, order, Terms(order.terms.quantity, limit), now_ns)
+
+
+def _is_of_before_the_deadline(state: SymbolState, order: Order, now_ns: int) -> bool:
+    """An exit that still rests at the deadline is sent anew once, even at its own price."""
+    sent_ns = max(order.sent_ns or 0, order.modify_sent_ns)
+    return sent_ns < state.session.exit_ns <= now_ns
 
 
 def _modify(state: SymbolState, order: Order, terms: Terms, now_ns: int) -> None:

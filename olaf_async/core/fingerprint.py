@@ -20,6 +20,8 @@ def fingerprint(engine: Engine) -> str:
         account.is_stream_up,
         account.is_clock_skewed,
         account.is_order_queued,
+        account.unread_since_ns,
+        account.is_blind,
         account.mode,
         account.is_mode_foreign,
         account.realised,

@@ -223,7 +223,7 @@ def modify_refused(state: SymbolState, order: Order, refused: Terms) -> None:
         state.stop_refusals += 1
         if state.stop_refusals >= state.rules.stop_rejections_max:
             state.leave(ExitReason.RISK)
-    else:
+    elif state.leaving is None:
         state.stop_level = standing
 
 

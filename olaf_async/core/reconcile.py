@@ -187,18 +187,26 @@ def _absent(state: SymbolState, order: Order, books: SymbolBooks) -> None:
 
 
 def _doubt_stop(state: SymbolState, stop: Order, books: SymbolBooks) -> None:
-    """The price has been through an undecided stop and nothing sold: stop waiting for it and get out."""
-    if state.touched_ns is None or books.asked_ns < state.touched_ns + state.rules.phantom_stop_ns:
+    """The stop is not to be waited for any longer: get out without it.
+
+    That is so where the price has been through it and nothing sold, and where it is time to leave while a
+    person has not approved it, which may never happen.
+    """
+    is_passed = (
+        state.touched_ns is not None and books.asked_ns >= state.touched_ns + state.rules.phantom_stop_ns
+    )
+    if not is_passed and not (stop.is_queued and state.leaving is not None):
         return
     stop.doubtful_reads += 1
     if stop.doubtful_reads >= CONFIRMING_READS and state.orient(books.net) >= state.held:
         state.stop = None
         state.phantoms.append(stop)
         state.leave(ExitReason.STOP)
+        why = "the price is through it" if is_passed else "it is time to leave"
         state.say(
             Severity.ALARM,
             "stop_phantom",
-            f"{state.symbol}: stop {stop.key} was never confirmed and the price is through it; exiting",
+            f"{state.symbol}: stop {stop.key} was never confirmed and {why}; exiting",
         )
 
 

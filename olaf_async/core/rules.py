@@ -27,6 +27,7 @@ class Rules:
     settle_ns: int = 130 * SECOND_NS
     chase_ns: int = SECOND_NS
     read_gap_ns: int = SECOND_NS
+    blind_after_ns: int = 15 * SECOND_NS
     idle_poll_ns: int | None = None
     quote_after_ns: int = 5 * SECOND_NS
     phantom_stop_ns: int = 2 * SECOND_NS

@@ -55,6 +55,7 @@ class SymbolState:
     # the entry
     armed_ns: int | None = None
     rejections: int = 0
+    refusals: int = 0
     entry_retry_ns: int = 0
     attempts: int = 0
     triggers: int = 0

@@ -591,3 +591,38 @@ def test_an_order_seen_after_a_read_was_asked_for_may_be_missing_from_it() -> No
     later = bench.ask()
     bench.tell(later)
     assert bench.state.books_seq < later.asked_seq, "by now it must be there"
+
+
+# --- books that cannot be read ------------------------------------------------------------------------
+
+
+def fail_to_read(bench: Bench, seconds: int) -> None:
+    for _ in range(seconds):
+        bench.wait(1)
+        bench.tell(BooksFailed(bench.now_ns, bench.engine.seq, "403"))
+
+
+def test_books_that_cannot_be_read_for_long_end_new_risk_with_one_alarm_until_they_can() -> None:
+    bench = Bench()
+    fail_to_read(bench, 15)
+    bench.price(TRIGGER)
+    assert bench.took() == ["place entry"], "a hiccup is no reason"
+    entry = bench.entry
+    bench.accept(entry)
+    fail_to_read(bench, 40)
+    assert bench.took()[0] == "cancel entry", "nobody could protect what it fills"
+    assert bench.said.count("books_unreadable") == 1
+    bench.end(entry)
+    bench.books()
+    bench.books()
+    assert bench.said.count("books_readable") == 1
+    bench.price(TRIGGER)
+    assert bench.took() == ["place entry"]
+
+
+def test_a_read_between_failures_begins_the_count_anew() -> None:
+    bench = Bench()
+    for _ in range(5):
+        fail_to_read(bench, 14)
+        bench.books()
+    assert "books_unreadable" not in bench.said

@@ -545,3 +545,19 @@ def test_with_a_stream_a_resting_entry_asks_for_no_books() -> None:
     bench.rest()
     bench.tell(PriceTouched("ABC", bench.later(), ENTRY))
     assert bench.engine.books_due_ns(bench.now_ns) > EXIT_NS
+
+
+def test_a_broker_that_refuses_every_entry_is_asked_no_more_after_so_many_of_a_day() -> None:
+    bench = Bench()
+    for _ in range(3):
+        bench.price(TRIGGER)
+        for _ in range(3):
+            bench.refuse(bench.entry)
+            bench.wait(5)
+        bench.wait(60)
+    assert bench.took() == ["place entry"] * 9
+    assert bench.said.count("entries_refused") == 1
+    bench.price(TRIGGER)
+    bench.wait(600)
+    assert bench.took() == []
+    assert bench.state.is_done

@@ -559,3 +559,15 @@ def test_a_price_above_the_trigger_is_no_news() -> None:
     before = bench.engine.seq
     bench.price(TRIGGER + 10)
     assert bench.engine.seq == before
+
+
+def test_a_frame_that_does_not_know_what_a_stranger_has_filled_takes_nothing_back() -> None:
+    bench = Bench()
+    bench.hold()
+    order_id = bench.stranger(Side.SELL, 4)
+    assert bench.state.held == 6
+    row = bench.ledger.orders[order_id]
+    for filled in (None, 0, 3):
+        bench.frame_of(replace(row, filled=filled))
+    assert bench.state.held == 6
+    assert bench.state.foreign[order_id].signed == -4

@@ -727,3 +727,21 @@ def test_a_late_refusal_of_an_undecided_exit_frees_the_next() -> None:
     bench.books()
     bench.price(INITIAL)
     assert bench.took() == ["place exit"]
+
+
+def test_an_exit_that_still_rests_at_the_deadline_is_sent_anew_once_at_its_own_price() -> None:
+    """What was sent because of the last print before a feed fell silent waits for one that never comes."""
+    bench = Bench(strategy=TARGETS)
+    bench.hold()
+    bench.price(102_00)
+    bench.settle()
+    out = bench.exit
+    terms = out.terms
+    bench.wait_until(bench.state.session.exit_ns + SECOND_NS)
+    bench.quote(102_00)
+    bench.settle()
+    bench.wait(30)
+    modified = [intent for intent in bench.take() if isinstance(intent, ModifyOrder)]
+    assert len(modified) <= 2
+    assert bench.exit.terms.quantity == terms.quantity
+    assert bench.exit.modify_sent_ns >= bench.state.session.exit_ns

@@ -7,7 +7,7 @@ import pytest
 
 from olaf_async.core.guards import STANDARD
 from olaf_async.core.rules import SECOND_NS
-from olaf_async.domain.events import Command, Mode, ModeSeen, Status
+from olaf_async.domain.events import Command, Mode, ModeSeen, OrderAnswered, OrderRow, Outcome, Status, Verb
 from olaf_async.domain.intents import ModifyOrder, PlaceOrder
 from olaf_async.domain.order import OrderState, PriceType, Role, Side, Terms
 from olaf_async.domain.setup import Direction
@@ -888,3 +888,63 @@ def test_a_new_days_first_fill_sets_the_levels_anew() -> None:
     assert bench.state.initial_level == 99_20
     assert bench.state.target_level is None
     assert ENTRY == 100_00
+
+
+def queued(bench: Bench) -> None:
+    """The server keeps the stop for a person's approval."""
+    bench.fill(bench.rest())
+    stop = bench.stop
+    bench.take()
+    intent = bench.open.pop()
+    bench.tell(
+        OrderAnswered("ABC", bench.later(), intent.request, stop.key, Verb.PLACE, Outcome.QUEUED, None, "")
+    )
+
+
+def time_to_leave(bench: Bench) -> None:
+    """The deadline comes, a second after a print, and the books are read twice."""
+    bench.wait_until(bench.state.session.exit_ns - SECOND_NS)
+    bench.price(ENTRY + 5)
+    bench.wait_until(bench.state.session.exit_ns)
+    for _ in range(2):
+        assert bench.took() == []
+        bench.wait(0.5)
+        bench.books()
+
+
+def test_a_stop_that_nobody_approves_is_waited_for_all_day_and_given_up_when_it_is_time_to_leave() -> None:
+    bench = Bench()
+    queued(bench)
+    bench.wait(600)
+    bench.books()
+    bench.books()
+    assert bench.took() == []
+    time_to_leave(bench)
+    assert bench.took() == ["place exit"]
+    assert "stop_phantom" in bench.said
+
+
+def test_a_stop_that_is_approved_after_it_was_given_up_is_cancelled() -> None:
+    bench = Bench()
+    queued(bench)
+    stop = bench.stop
+    time_to_leave(bench)
+    bench.accept(bench.exit)
+    bench.take()
+    bench.ledger.orders["late"] = OrderRow(
+        "late", "ABC", stop.side, PriceType.SL, Status.WORKING, 10, stop.terms.price, stop.terms.trigger
+    )
+    bench.frame("late")
+    assert bench.took() == ["cancel stop"]
+
+
+def test_a_raise_that_the_way_out_overtakes_is_still_the_level_the_stop_was_to_have() -> None:
+    bench = Bench()
+    bench.hold()
+    bench.is_desk_busy = True
+    bench.bar(ENTRY, ENTRY + 1_00, ENTRY + 50, ENTRY + 1_00)
+    raised = bench.state.stop_level
+    bench.command(Command.FLATTEN)
+    bench.desk()
+    assert bench.dropped
+    assert bench.state.stop_level == raised
