@@ -42,7 +42,7 @@ from tests.wire.step_clock import StepClock
 
 KEY = "a-key-that-must-not-be-seen"
 ACCESS = Access(KEY, strategy="olaf")
-EXIT_S, CLOSE_S, END_S = 590, 660, 665
+EXIT_S, CLOSE_S, END_S = 600, 660, 665
 TIMEOUT_S = 5
 PAPER = PaperRules(exchange_true=True, partial_fills=True, seed=3, square_off_s=None)
 RULES = Rules(
