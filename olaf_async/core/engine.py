@@ -35,6 +35,7 @@ from olaf_async.domain.events import (
     OrderAnswered,
     OrderRow,
     OrderUpdated,
+    Outcome,
     PriceTouched,
     QuoteRead,
     StreamChanged,
@@ -167,6 +168,9 @@ class Engine:
                 self._tell(trader, event.at_ns, lambda: trader.quote_read(event))
             case OrderAnswered():
                 self._tell(trader, event.at_ns, lambda: trader.answered(event))
+                if event.outcome is Outcome.QUEUED:
+                    # New risk ends in the whole account: the entries of the others are taken back.
+                    self._all_look_again(event.at_ns)
             case _:
                 assert_never(event)
 

@@ -135,6 +135,7 @@ class Bench:
         self.trades: list[Trade] = []
         self.ledger = Ledger({}, [], {})
         self.open: list[OrderIntent] = []
+        self.kept: list[OrderIntent] = []
         self._lasts: dict[str, tuple[Paise, int]] = {}
         self._timers: dict[str, tuple[int, int]] = {}
 
@@ -301,6 +302,12 @@ class Bench:
             self.reach(order, intent)
         self._answer(intent, Outcome.LOST, None, "timeout")
         return intent
+
+    def keep_for_a_person(self, order: Order) -> None:
+        """The server holds the newest request for somebody's approval, and says so."""
+        intent = self._request(order)
+        self.kept.append(intent)
+        self._answer(intent, Outcome.QUEUED, None, "waiting")
 
     def answer_late(
         self, intent: OrderIntent, order_id: str | None, outcome: Outcome = Outcome.ACCEPTED

@@ -7,11 +7,12 @@ After the tape come a calm in which all must come right, the deadline, and anoth
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from fractions import Fraction
 
 from olaf_async.core.engine import Drop, Engine, Plan, ReadFirst, Send, Wait
+from olaf_async.core.guards import STANDARD, Guards
 from olaf_async.core.market import SymbolMarket
 from olaf_async.core.rules import SECOND_NS, Rules
 from olaf_async.core.state import SymbolState
@@ -29,6 +30,7 @@ from olaf_async.domain.events import (
     OrderRow,
     OrderUpdated,
     Outcome,
+    PositionRow,
     QuoteRead,
     StreamChanged,
     TradeRow,
@@ -68,6 +70,7 @@ LATEST_NS = 120 * SECOND_NS
 """After its sending, when a request takes effect at the latest."""
 CALM_S = 200
 STEPS_AT_ONE_INSTANT = 200
+MOST_EVENTS = 10_000
 PAUSES_S = (0.01, 0.02, 0.05, 0.1, 0.3, 0.3, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 4, 5, 6, 12, 20, 31, 140)
 
 VERBS: dict[type[OrderIntent], Verb] = {
@@ -110,6 +113,7 @@ class Reading:
     asked_seq: int
     orders: tuple[OrderRow, ...] | None = None
     trades: tuple[TradeRow, ...] | None = None
+    positions: tuple[PositionRow, ...] | None = None
     lied_about: set[str] = field(default_factory=set)
 
 
@@ -142,9 +146,12 @@ class Symbol:
 
 
 class World:
-    """One run. ``log`` tells the story; ``play`` raises Wrong where a promise was broken."""
+    """One run. ``log`` tells the story; ``play`` raises Wrong where a promise was broken.
 
-    def __init__(self, data: bytes) -> None:
+    ``guards`` are the engine's; a test takes one out to see that its absence is noticed.
+    """
+
+    def __init__(self, data: bytes, guards: Guards = STANDARD) -> None:
         self.tape = tape = Tape(data)
         self.faults = Fault(tape.pick(256) | tape.pick(256) << 8)
         broken_word = tape.pick(32)
@@ -162,7 +169,7 @@ class World:
         )
         self.now_ns = STARTS_NS[tape.pick(len(STARTS_NS))]
         plans = [plan_of(name, direction, is_immediate=bool(tape.pick(2))) for name in names]
-        self.engine = Engine(plans, self.rules)
+        self.engine = Engine(plans, self.rules, guards)
         self.symbols = {
             name: Symbol(
                 Watched(name, direction, quantity),
@@ -174,6 +181,8 @@ class World:
         self.broker = Broker(tape, dict.fromkeys(names, ENTRY + 10 * direction), self.note)
         self.broker.faults = self.faults
         self.requests: list[Request] = []
+        self.queue: list[PlaceOrder] = []
+        self.echoes: list[OrderAnswered] = []
         self.quotes: list[str] = []
         self.reading: Reading | None = None
         self.reports: list[Trade] = []
@@ -215,12 +224,16 @@ class World:
             (1, Fault.FOREIGN_HANDS in self.faults, self.a_foreign_hand),
             (1, Fault.TAKES_AWAY in self.faults, self.an_order_is_taken_away),
             (1, Fault.COMMANDS in self.faults, self.a_command),
+            (1, bool(self.queue), self.a_person_releases),
+            (1, bool(self.echoes), self.an_echo_comes),
         ]
         return [action for weight, is_possible, action in actions if is_possible for _ in range(weight)]
 
     def tell(self, event: Event) -> None:
         """Hand the core one event and take down what it wants."""
         self.note(f"-> {brief(event)}")
+        if self.engine.seq > MOST_EVENTS:
+            raise Wrong(f"{self.engine.seq} events in one day, the last of them {brief(event)}")
         intents = self.engine.handle(event)
         for name, symbol in self.symbols.items():
             symbol.market.guard = self.engine.guard(name)
@@ -242,7 +255,7 @@ class World:
             case Say(symbol=name, code=code):
                 if name is not None:
                     self.symbols[name].watched.codes.add(code)
-                check.of_say(intent)
+                    check.of_say(intent, self.broker, self.symbols[name].watched)
             case ReportTrade(trade=trade):
                 self.reports.append(trade)
 
@@ -431,11 +444,30 @@ class World:
             self.note(f"broker: never gets {brief(request.admitted)}")
         elif self.has(Fault.REFUSES):
             request.answer = Outcome.REFUSED, None, "no"
-        elif isinstance(request.intent, PlaceOrder) and self.has(Fault.QUEUES):
+        elif isinstance(request.admitted, PlaceOrder) and self.has(Fault.QUEUES):
             request.answer = Outcome.QUEUED, None, "waiting for a person"
-            watched.is_queued = True
+            self._queue(request.admitted, watched)
         else:
             self._act(request)
+
+    def _queue(self, order: PlaceOrder, watched: Watched) -> None:
+        self.note(f"broker: keeps {brief(order)} for a person")
+        self.queue.append(order)
+        watched.queued.add(order.role)
+
+    def a_person_releases(self) -> None:
+        """What waited at the server goes to the broker now; nobody says so but the stream and the books.
+
+        It gets the terms it was asked for with, for nothing else lets it be recognised.
+        """
+        order = self.queue.pop(self._one_of(self.queue))
+        self.broker.faults = self.faults & ~Fault.CHANGES_TERMS
+        try:
+            self.broker.carry_out(order)
+        except BrokerRejected as refused:
+            self.note(f"broker: refuses {brief(order)}: {refused}")
+        self.broker.faults = self.faults
+        self._check_truth()
 
     def _act(self, request: Request) -> None:
         try:
@@ -473,16 +505,23 @@ class World:
 
     def _deliver(self, request: Request) -> None:
         assert request.answer is not None, "there is an answer"
-        request.is_answered = not self.has(Fault.REPEATS, 8)
-        self._answer(request.intent, *request.answer)
+        request.is_answered = True
+        answered = self._answer(request.intent, *request.answer)
+        if self.has(Fault.REPEATS):
+            self.echoes.append(answered)
 
-    def _answer(self, intent: OrderIntent, outcome: Outcome, order_id: str | None, why: str) -> None:
+    def an_echo_comes(self) -> None:
+        """An answer is told once more, however long after."""
+        echo = self.echoes.pop(self._one_of(self.echoes))
+        self.tell(replace(echo, at_ns=self.now_ns))
+
+    def _answer(self, intent: OrderIntent, outcome: Outcome, order_id: str | None, why: str) -> OrderAnswered:
         verb = VERBS[type(intent)]
-        self.tell(
-            OrderAnswered(
-                intent.symbol, self.now_ns, intent.request, intent.key, verb, outcome, order_id, why
-            )
+        answered = OrderAnswered(
+            intent.symbol, self.now_ns, intent.request, intent.key, verb, outcome, order_id, why
         )
+        self.tell(answered)
+        return answered
 
     def _one_of(self, waiting: Sequence[object]) -> int:
         """The first, or any where this broker does not keep order."""
@@ -512,9 +551,25 @@ class World:
             reading.trades = tuple(self.broker.trades)
             if is_torn and self.tape.pick(2):
                 return
+        if reading.positions is None:
+            reading.positions = self.broker.positions()
+            if is_torn and self.tape.pick(2):
+                return
         self.broker.was_believed(reading.lied_about)
-        books = reading.orders, reading.trades, self.broker.positions()
+        books = reading.orders, reading.trades, reading.positions
+        self._show(*books)
         self._end_reading(BooksRead(self.now_ns, reading.asked_ns, reading.asked_seq, *books))
+
+    def _show(
+        self, orders: Sequence[OrderRow], trades: Sequence[TradeRow], positions: Sequence[PositionRow]
+    ) -> None:
+        """What a read tells of the account, where its three books fit each other."""
+        known = {row.order_id for row in orders}
+        for position in positions:
+            done = [trade for trade in trades if trade.symbol == position.symbol]
+            is_sum = position.quantity == sum(trade.side.sign * trade.quantity for trade in done)
+            if is_sum and all(trade.order_id in known for trade in done):
+                self.symbols[position.symbol].watched.shown = position.quantity
 
     def _end_reading(self, outcome: BooksRead | BooksFailed) -> None:
         self.reading = None
@@ -602,7 +657,8 @@ class World:
 
     def _serve(self) -> None:
         """Everything on its way arrives."""
-        for _ in range(STEPS_AT_ONE_INSTANT):
+        on_the_way = 2 * len(self.requests) + len(self.broker.frames)
+        for _ in range(STEPS_AT_ONE_INSTANT + on_the_way):
             self._serve_desk(everything=True)
             self.broker.cancels_take_effect(len(self.broker.orders))
             self.requests = [request for request in self.requests if not request.is_over]

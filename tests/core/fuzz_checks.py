@@ -4,7 +4,6 @@ Owns the promises and the few excuses for breaking them, each of which needs the
 core to have said, something in particular.
 """
 
-import re
 from dataclasses import dataclass, field
 
 from olaf_async.core.rules import Rules
@@ -13,11 +12,6 @@ from olaf_async.domain.intents import ModifyOrder, OrderIntent, PlaceOrder, Say
 from olaf_async.domain.order import OrderState, Role, Side
 from olaf_async.domain.setup import Direction
 from tests.core.fuzz_broker import Broker
-
-BROKERS_DOING = re.compile(
-    r"the account holds .* where our fills add up to|the broker keeps other terms|is at the broker twice"
-)
-"""Freezes that say what the broker did. Any other is a contradiction of the core's own."""
 
 CALLS = frozenset({"stop_gone", "unprotected", "exit_stuck", "frozen"})
 """What calls a person to a position that has no stop."""
@@ -31,8 +25,9 @@ class Wrong(AssertionError):
 class Watched:
     """One symbol, and what excuses it: what has been said of it, and what the broker did to it.
 
-    ``is_haunted``: a request took effect after the settle time. ``is_queued``: one waits for a person at the
-    server. ``is_to_be_flat``: a person ordered it closed.
+    ``is_haunted``: a request took effect after the settle time. ``queued``: the roles of orders that the
+    server kept for a person. ``is_to_be_flat``: a person ordered it closed. ``shown``: the account's shares
+    in the newest read that fits together.
     """
 
     name: str
@@ -40,8 +35,9 @@ class Watched:
     planned: int
     codes: set[str] = field(default_factory=set)
     is_haunted: bool = False
-    is_queued: bool = False
+    queued: set[Role] = field(default_factory=set)
     is_to_be_flat: bool = False
+    shown: int = 0
 
     @property
     def may_double(self) -> bool:
@@ -60,10 +56,26 @@ class Watched:
         return broker.foreign(self.name, side)
 
 
-def of_say(say: Say) -> None:
-    """A freeze must be about something that the broker did."""
-    if say.code == "frozen" and not BROKERS_DOING.search(say.text):
+def of_say(say: Say, broker: Broker, symbol: Watched) -> None:
+    """A freeze, or an alarm about terms, must be about something that the broker did."""
+    if say.code == "terms_differ" and not _was_unfaithful(broker, symbol):
         raise Wrong(say.text)
+    if say.code == "frozen" and not _is_justly_accused(say.text, broker, symbol):
+        raise Wrong(say.text)
+
+
+def _is_justly_accused(text: str, broker: Broker, symbol: Watched) -> bool:
+    """Whether a freeze says what the broker did. Any other is a contradiction of the core's own."""
+    if "where our fills add up to" in text:
+        return bool(symbol.taken(broker) or symbol.strange(broker))
+    if "the broker keeps other terms" in text:
+        return _was_unfaithful(broker, symbol)
+    return "is at the broker twice" in text and symbol.is_haunted
+
+
+def _was_unfaithful(broker: Broker, symbol: Watched) -> bool:
+    """Whether an order of ours did not get the terms that were asked for, or got them after their time."""
+    return symbol.is_haunted or any(not held.is_as_asked for held in broker.ours(symbol.name))
 
 
 def of_truth(broker: Broker, symbol: Watched, rules: Rules) -> None:
@@ -94,6 +106,8 @@ def of_send(intent: OrderIntent, state: SymbolState, broker: Broker, symbol: Wat
             if is_lower and standing.restore is None:
                 raise Wrong(f"a stop is lowered: {standing.terms} to {intent.terms}")
         case PlaceOrder(role=Role.ENTRY):
+            if symbol.shown:
+                raise Wrong(f"an entry leaves although the account was shown to hold {symbol.shown}")
             if state.frozen or state.is_done or state.account.refuses_new_risk():
                 raise Wrong(f"an entry leaves although nothing may be risked: {intent}")
             if broker.net(symbol.name, is_ours=True) and not symbol.may_double:
@@ -142,7 +156,7 @@ def of_the_end(state: SymbolState, broker: Broker, symbol: Watched) -> None:
         raise Wrong(f"still working after the day: {working}")
     ours = broker.net(symbol.name, is_ours=True) * symbol.direction - symbol.taken(broker)
     left = min(ours, broker.net(symbol.name, is_ours=False) * symbol.direction)
-    if left > 0:
+    if left > 0 and Role.EXIT not in symbol.queued:
         raise Wrong(f"{left} shares left after the day, {state.held} believed")
-    if not state.is_quiet and not symbol.is_queued:
+    if not state.is_quiet and not symbol.queued:
         raise Wrong(f"questions are still open after the day: {state.slots} {state.phantoms}")

@@ -7,7 +7,7 @@ import pytest
 
 from olaf_async.core.guards import STANDARD
 from olaf_async.core.rules import SECOND_NS
-from olaf_async.domain.events import Command, Mode, ModeSeen, OrderAnswered, OrderRow, Outcome, Status, Verb
+from olaf_async.domain.events import Command, Mode, ModeSeen, OrderRow, Status
 from olaf_async.domain.intents import ModifyOrder, PlaceOrder
 from olaf_async.domain.order import OrderState, PriceType, Role, Side, Terms
 from olaf_async.domain.setup import Direction
@@ -893,12 +893,8 @@ def test_a_new_days_first_fill_sets_the_levels_anew() -> None:
 def queued(bench: Bench) -> None:
     """The server keeps the stop for a person's approval."""
     bench.fill(bench.rest())
-    stop = bench.stop
     bench.take()
-    intent = bench.open.pop()
-    bench.tell(
-        OrderAnswered("ABC", bench.later(), intent.request, stop.key, Verb.PLACE, Outcome.QUEUED, None, "")
-    )
+    bench.keep_for_a_person(bench.stop)
 
 
 def time_to_leave(bench: Bench) -> None:

@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 
 from olaf_async.core.rules import SECOND_NS
-from olaf_async.domain.events import BooksFailed, OrderAnswered, Outcome, PositionRow, Status, TradeRow, Verb
+from olaf_async.domain.events import BooksFailed, PositionRow, Status, TradeRow
 from olaf_async.domain.intents import ModifyOrder, PlaceOrder
 from olaf_async.domain.order import OrderState, PriceType, Role, Side, Terms
 from olaf_async.domain.trade import ExitReason
-from tests.core.bench import ENTRY, EXIT_NS, INITIAL, RULES, TRIGGER, Bench, where
+from tests.core.bench import ENTRY, EXIT_NS, INITIAL, TRIGGER, Bench, where
 
 # --- the age of a read ------------------------------------------------------------------------------
 
@@ -654,27 +654,3 @@ def test_rows_of_symbols_that_are_not_traded_are_passed_over() -> None:
     read = bench.ask()
     bench.tell(replace(read, positions=(*read.positions, PositionRow("NIFTY", 75)), at_ns=bench.later()))
     assert bench.took() == []
-
-
-def test_a_queued_order_stays_undecided_all_day_and_ends_new_risk_in_the_account() -> None:
-    """The server holds it for a person's approval: nobody knows whether it will ever be placed."""
-    bench = Bench(symbols=("ABC", "XYZ"), rules=replace(RULES, quantity=10))
-    entry = bench.undercut()
-    intent = bench.open.pop()
-    bench.tell(
-        OrderAnswered("ABC", bench.later(), intent.request, intent.key, Verb.PLACE, Outcome.QUEUED, None, "")
-    )
-    assert where(entry) is OrderState.UNDECIDED
-    bench.wait(600)
-    for _ in range(3):
-        bench.books()
-    assert where(entry) is OrderState.UNDECIDED
-    bench.take()
-    bench.symbol = "XYZ"
-    bench.price(TRIGGER)
-    assert bench.took() == []
-    bench.symbol = "ABC"
-    bench.reach(entry, intent)
-    bench.fill(entry, tells=False)
-    bench.books()
-    assert bench.took() == ["place stop"]
