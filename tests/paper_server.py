@@ -27,15 +27,14 @@ class ServedProcess:
 
     process: Process
     told: Json
+    session: aiohttp.ClientSession
 
     async def control(self, path: str, body: Json | None = None) -> Json:
         """Ask the control endpoint: GET without a body, else POST."""
         method = "GET" if body is None else "POST"
         headers = {"X-API-Key": KEY}
-        async with (
-            aiohttp.ClientSession() as session,
-            session.request(method, self.told["rest"] + path, json=body, headers=headers) as response,
-        ):
+        url = self.told["rest"] + path
+        async with self.session.request(method, url, json=body, headers=headers) as response:
             answer: Json = await response.json()
             assert response.status == 200, answer
             return answer
@@ -66,7 +65,8 @@ async def serve_paper(*flags: str) -> AsyncIterator[ServedProcess]:
         async with asyncio.timeout(STARTED_WITHIN_S):
             line = await process.stdout.readline()
         assert line, (await process.stderr.read()).decode()
-        yield ServedProcess(process, json.loads(line))
+        async with aiohttp.ClientSession() as session:
+            yield ServedProcess(process, json.loads(line), session)
     finally:
         if process.returncode is None:
             process.kill()

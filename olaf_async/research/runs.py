@@ -38,7 +38,7 @@ from olaf_async.research.results import (
 READERS = 2
 """Threads that read files: unpacking and parsing leave Python's own lock alone."""
 
-_SEEDS_PER_SETTING = 10_000_000
+SEEDS_PER_SETTING = 10_000_000
 """More than there are day numbers, so that no two seeds share the draws of any two days."""
 
 
@@ -227,7 +227,7 @@ class _Today:
             [plan for plan, _ in priced],
             {columns.symbol: columns for _, columns in priced},
             conditions.rules,
-            replace(paper, seed=paper.seed * _SEEDS_PER_SETTING + day.toordinal()),
+            replace(paper, seed=paper.seed * SEEDS_PER_SETTING + day.toordinal()),
             latency_ns=conditions.latency_ns,
             is_skipping=conditions.is_skipping,
         )
