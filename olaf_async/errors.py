@@ -12,7 +12,7 @@ SessionExpired  the server knows no key or no broker session for it; a person ha
 BrokerQueued      kept by the server for a person's approval
 BrokerUndecided   it may have happened: the only one that forbids a retry
 FeedError           the price feed broke its protocol
-JournalError        the record could not be written: no record, no new risk
+JournalError        the record could not be written: no record, no new risk; protection goes on
 """
 
 
@@ -69,4 +69,4 @@ class FeedError(OlafError):
 
 
 class JournalError(OlafError):
-    """The journal could not be written or read back."""
+    """The journal could not be written, or read back. Nothing that takes risk is done without its record."""

@@ -282,7 +282,7 @@ def _paper_broker(settings: Settings, plans: Sequence[Plan], clock: Clock) -> Pa
 
 
 class _Chronicle:
-    """The journal, read along: the day is told of each event once that is written."""
+    """The journal, read along: the day is told of each event, also of one that cannot be written."""
 
     def __init__(self, journal: Journal, day: LiveDay) -> None:
         self._journal = journal
@@ -290,11 +290,14 @@ class _Chronicle:
 
     def append(self, entry: Entry, at_ns: int, body: object, fingerprint: str | None = None) -> int:
         """See Journal."""
-        seq = self._journal.append(entry, at_ns, body, fingerprint)
         if entry is Entry.EVENT:
             assert isinstance(body, Event), "an event's record holds the event"
             self._day.handled(body)
-        return seq
+        return self._journal.append(entry, at_ns, body, fingerprint)
+
+    def flush(self) -> None:
+        """See Journal."""
+        self._journal.flush()
 
 
 class _Voice:

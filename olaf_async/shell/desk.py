@@ -1,7 +1,8 @@
 """The desk: the only sender of orders. One lock per symbol, held from the check to the outcome of each call.
 
 D1  Nothing is sent that the core, asked again while the lock is held, no longer wants.
-D2  "sending" is journalled before each send; a journal that fails means nothing is sent.
+D2  "sending" is on disk before each send. Where the journal fails, no entry is sent; what takes risk away is
+    sent all the same. Every question to the core is journalled in its order, with its time and the answer.
 D3  The lock is not held by a hung call: it is freed at the answer, at evidence that settles the question, at
     the time limit, or when protection of the same symbol is waiting. The call itself is never cancelled; its
     answer comes back as an event whenever it comes.
@@ -23,7 +24,8 @@ from olaf_async.domain.order import Role
 from olaf_async.errors import BrokerError, BrokerQueued, BrokerUndecided, NotNow
 from olaf_async.ports.broker import Broker
 from olaf_async.ports.clock import Clock
-from olaf_async.ports.journal import Entry, Journal
+from olaf_async.ports.journal import Entry, Line, NotSent, PutOff
+from olaf_async.shell.scribe import Scribe
 
 Lock: TypeAlias = asyncio.Lock
 ReadBooks: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
@@ -40,6 +42,19 @@ def is_protective(intent: OrderIntent) -> bool:
     return isinstance(intent, CancelOrder) or intent.role is not Role.ENTRY
 
 
+def _line_of(intent: OrderIntent, now_ns: int, verdict: Verdict) -> Line:
+    """The core's answer to the desk, as the journal keeps it."""
+    match verdict:
+        case Send(admitted):
+            return Line(Entry.SENDING, now_ns, admitted)
+        case Wait(until_ns):
+            return Line(Entry.PUT_OFF, now_ns, PutOff(intent, until_ns))
+        case ReadFirst():
+            return Line(Entry.PUT_OFF, now_ns, PutOff(intent, None))
+        case Drop(why):
+            return Line(Entry.NOT_SENT, now_ns, NotSent(intent, why, is_refused=True))
+
+
 class Desk:
     """Carries out order intents. ``submit`` never waits; outcomes go to ``report`` as events."""
 
@@ -48,7 +63,7 @@ class Desk:
         engine: Engine,
         broker: Broker,
         clock: Clock,
-        journal: Journal,
+        scribe: Scribe,
         report: Callable[[Event], None],
         read_books: ReadBooks,
         *,
@@ -59,7 +74,7 @@ class Desk:
         self._engine = engine
         self._broker = broker
         self._clock = clock
-        self._journal = journal
+        self._scribe = scribe
         self._report = report
         self._read_books = read_books
         self._timeout_ns = timeout_ns
@@ -137,7 +152,6 @@ class Desk:
         while True:
             match self._admit(intent):
                 case Send(admitted):
-                    self._journal.append(Entry.SENDING, self._clock.now_ns(), admitted)
                     await self._send(intent, admitted)
                     return None
                 case Wait(until_ns):
@@ -150,14 +164,29 @@ class Desk:
                     if not has_read:
                         return self._clock.now_ns()
                 case Drop(why):
-                    self._journal.append(Entry.NOT_SENT, self._clock.now_ns(), intent)
                     self._answer(intent, Outcome.NOT_SENT, None, why)
                     return None
 
     def _admit(self, intent: OrderIntent) -> Verdict:
+        """Ask the core whether this may go now, and write down what it says. Yields: never."""
+        now_ns = self._clock.now_ns()
         if self._is_closed and not is_protective(intent):
-            return Drop("nobody is left to look after it")
-        return self._engine.admit(intent, self._clock.now_ns())
+            return self._keep_back(intent, now_ns, "nobody is left to look after it")
+        try:
+            verdict = self._engine.admit(intent, now_ns)
+        except Exception as crash:
+            crashed = NotSent(intent, f"the core crashed: {crash!r}", is_refused=True)
+            self._scribe.write(Line(Entry.NOT_SENT, now_ns, crashed))
+            raise
+        is_kept = self._scribe.write(_line_of(intent, now_ns, verdict))
+        if isinstance(verdict, Send) and not is_kept and not is_protective(intent):
+            return self._keep_back(intent, now_ns, "the journal cannot keep it")
+        return verdict
+
+    def _keep_back(self, intent: OrderIntent, now_ns: int, why: str) -> Drop:
+        """Send it not, without the core."""
+        self._scribe.write(Line(Entry.NOT_SENT, now_ns, NotSent(intent, why, is_refused=False)))
+        return Drop(why)
 
     async def _has_read(self, symbol: str) -> bool:
         """Read the books; False where protection needs the lock before they have come."""
@@ -211,9 +240,11 @@ class Desk:
 
     def _turn_away(self, intent: OrderIntent, later: NotNow) -> None:
         """Nothing happened, for a reason that passes: begin again when the refusal says, from the start."""
+        now_ns = self._clock.now_ns()
+        self._keep_back(intent, now_ns, str(later))
         self._turned_away.add(intent.request)
         self.notice(intent.symbol)
-        again_ns = self._clock.now_ns() + int(later.retry_after_s * SECOND_NS)
+        again_ns = now_ns + int(later.retry_after_s * SECOND_NS)
         self._spawn(self._steps, self._again(intent, again_ns), f"desk {intent.key} again")
 
     async def _again(self, intent: OrderIntent, at_ns: int) -> None:

@@ -3,7 +3,8 @@
 P1  What is due at t runs before a print stamped t or later, and after those stamped earlier, also where
     these waited; of one instant bar closes come first.
 P2  Prints go before the other events that wait beside them; no event is ever dropped.
-P3  An event is journalled before anything it causes is done.
+P3  An event and what the core wants because of it are journalled before anything of it is done. A journal
+    that fails does not stop the pump: the desk sends no entry then, and protection goes on.
 P4  A print inside its guard never wakes the pump.
 
 Must never await anything between taking an event and handing on what the core wants because of it.
@@ -23,7 +24,8 @@ from olaf_async.domain.intents import Intent, Say, Severity
 from olaf_async.domain.price import Paise
 from olaf_async.ports.clock import Clock
 from olaf_async.ports.feed import Tick
-from olaf_async.ports.journal import Entry, Journal
+from olaf_async.ports.journal import Entry, Line
+from olaf_async.shell.scribe import Scribe
 from olaf_async.shell.slots import Slot
 from olaf_async.shell.waiting import wait_for_signal_or_time
 
@@ -46,10 +48,10 @@ class Outlet(Protocol):
 class Pump:
     """Feeds the core. ``offer`` and ``put`` may be called from any coroutine of the loop; they never wait."""
 
-    def __init__(self, engine: Engine, plans: Mapping[str, Plan], clock: Clock, journal: Journal) -> None:
+    def __init__(self, engine: Engine, plans: Mapping[str, Plan], clock: Clock, scribe: Scribe) -> None:
         self.engine = engine
         self._clock = clock
-        self._journal = journal
+        self._scribe = scribe
         self._outlet: Outlet | None = None
         self._events: deque[Event] = deque()
         self._signal = asyncio.Event()
@@ -159,15 +161,25 @@ class Pump:
     # --- out --------------------------------------------------------------------------------------
 
     def _handle(self, event: Event) -> None:
-        intents = self.engine.handle(event)
-        self._journal.append(Entry.EVENT, event.at_ns, event, fingerprint(self.engine))
+        intents = self._ask(event)
         for symbol, market in self.markets.items():
             market.guard = self.engine.guard(symbol)
         for intent in intents:
-            self._journal.append(Entry.INTENT, event.at_ns, intent)
             self._tell(intent)
         if self._outlet is not None:
             self._outlet.handled(event)
+
+    def _ask(self, event: Event) -> list[Intent]:
+        """Tell the core; write down what it was told, also where that was its end, and what it wants."""
+        at_ns = event.at_ns
+        try:
+            intents = self.engine.handle(event)
+        except Exception:
+            self._scribe.write(Line(Entry.EVENT, at_ns, event))
+            raise
+        told = Line(Entry.EVENT, at_ns, event, fingerprint(self.engine))
+        self._scribe.write(told, *(Line(Entry.INTENT, at_ns, intent) for intent in intents))
+        return intents
 
     def _tell(self, intent: Intent) -> None:
         if self._outlet is not None:

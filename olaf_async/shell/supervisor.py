@@ -7,6 +7,7 @@ S2  A stop first cancels working entries and waits, bounded, for evidence of the
 S3  Place calls live in the desk's own set, outside the task group: a stop waits for their answers.
 S4  Without the pump nothing is decided any more: the entries known to work are cancelled directly, what is
     left at the broker is named, and the run ends with exit code 4.
+S5  A journal that fails ends new risk and calls a person; a resume counts only once it keeps again.
 """
 
 import asyncio
@@ -44,15 +45,16 @@ from olaf_async.domain.intents import (
 )
 from olaf_async.domain.order import Order
 from olaf_async.domain.trade import Trade
-from olaf_async.errors import BrokerError
+from olaf_async.errors import BrokerError, JournalError
 from olaf_async.ports.alarms import Alarms
 from olaf_async.ports.broker import Broker
 from olaf_async.ports.clock import Clock
 from olaf_async.ports.feed import Feed
-from olaf_async.ports.journal import Journal
+from olaf_async.ports.journal import Entry, Journal, Line
 from olaf_async.shell.desk import Desk, Lock
 from olaf_async.shell.poller import Poller
 from olaf_async.shell.pump import OnTick, Pump
+from olaf_async.shell.scribe import Scribe
 from olaf_async.shell.waiting import first_of
 
 EXIT_FINE = 0
@@ -102,7 +104,8 @@ class Supervisor:
         self._ports = ports
         self._clock = ports.clock
         self._timeout_ns = timeout_ns
-        self.pump = Pump(self.engine, plans, ports.clock, ports.journal)
+        self.scribe = Scribe(ports.journal, self._journal_failed)
+        self.pump = Pump(self.engine, plans, ports.clock, self.scribe)
         self.poller = Poller(
             self.engine,
             ports.broker,
@@ -115,7 +118,7 @@ class Supervisor:
             self.engine,
             ports.broker,
             ports.clock,
-            ports.journal,
+            self.scribe,
             self.pump.put,
             self.poller.read,
             timeout_ns=timeout_ns,
@@ -154,6 +157,8 @@ class Supervisor:
                 for symbol in self.engine.traders:
                     self.desk.notice(symbol)
                 self.poller.handled()
+            case Commanded(command=Command.RESUME, symbol=None) if self.scribe.is_failing:
+                self._end_new_risk("journal_failing", "the journal still fails; the resume is taken back")
         self.poller.kick()
 
     # --- the run ----------------------------------------------------------------------------------
@@ -219,11 +224,20 @@ class Supervisor:
 
     def _crashed(self, name: str, error: BaseException) -> None:
         text = f"{name} died ({type(error).__name__}: {error}); no new entries, stops and exits go on"
-        self._alarm(None, "task_died", text)
+        self._end_new_risk("task_died", text)
+
+    def _journal_failed(self, error: JournalError) -> None:
+        text = f"the journal cannot be written ({error}): no new entries; stops stand and exits go on"
+        self._end_new_risk("journal_failing", text)
+
+    def _end_new_risk(self, code: str, text: str) -> None:
         self.pump.put(Commanded(self._clock.now_ns(), Command.HALT))
+        self._alarm(None, code, text)
 
     def _alarm(self, symbol: str | None, code: str, text: str) -> None:
-        self._ports.alarms.say(self._clock.now_ns(), Say(symbol, Severity.ALARM, code, text))
+        now_ns, message = self._clock.now_ns(), Say(symbol, Severity.ALARM, code, text)
+        self._ports.alarms.say(now_ns, message)
+        self.scribe.write(Line(Entry.NOTE, now_ns, message))
 
     async def _follow_news(self) -> None:
         """Hand on the account's news. Once they break off, fills are only to be found in the books."""

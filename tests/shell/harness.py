@@ -18,13 +18,14 @@ from olaf_async.core.rules import SECOND_NS, Rules
 from olaf_async.domain.events import Event, OrderAnswered, Outcome, StreamChanged, Verb
 from olaf_async.domain.intents import CancelOrder, Intent, ModifyOrder, OrderIntent, PlaceOrder, Say
 from olaf_async.domain.order import PriceType, Role, Side, Terms
-from olaf_async.errors import BrokerError
+from olaf_async.errors import BrokerError, JournalError
 from olaf_async.ports.broker import AccountNews, Books
 from olaf_async.ports.clock import Clock
 from olaf_async.ports.feed import Tick
-from olaf_async.ports.journal import Entry
+from olaf_async.ports.journal import Entry, NotSent, PutOff
 from olaf_async.shell.desk import Desk, Lock
 from olaf_async.shell.pump import Pump
+from olaf_async.shell.scribe import Scribe
 from olaf_async.sim.loop import SimLoop, run
 from tests.races.world import INFY, OPEN_NS, Story, World, live, plan_of
 
@@ -126,14 +127,18 @@ class Outlet:
 class PumpBench:
     """A pump over a real engine, turned by hand."""
 
-    def __init__(self, *plans: Plan, rules: Rules | None = None) -> None:
+    def __init__(
+        self, *plans: Plan, rules: Rules | None = None, journal: MemoryJournal | None = None
+    ) -> None:
         plans = plans or (plan_of(),)
         self.clock = HandClock()
-        self.journal = MemoryJournal()
+        self.journal = journal or MemoryJournal()
         self.engine = Engine(plans, rules or Rules())
         self.outlet = Outlet(self.journal)
         by_symbol = {plan.setup.symbol: plan for plan in plans}
-        self.pump = Pump(self.engine, by_symbol, self.clock, self.journal)
+        self.journal_failures: list[JournalError] = []
+        self.scribe = Scribe(self.journal, self.journal_failures.append)
+        self.pump = Pump(self.engine, by_symbol, self.clock, self.scribe)
         self.pump.connect(self.outlet)
 
     def at(self, seconds: float) -> None:
@@ -280,11 +285,12 @@ class DeskBench:
         self.journal = journal or MemoryJournal()
         self.events: list[Event] = []
         self.crashes: list[str] = []
+        self.journal_failures: list[JournalError] = []
         self.desk = Desk(
             self.engine,
             self.broker,
             clock,
-            self.journal,
+            Scribe(self.journal, self.journal_failures.append),
             self._report,
             self._read_books,
             timeout_ns=round(timeout_s * SECOND_NS),
@@ -317,8 +323,10 @@ class DeskBench:
 
     def journalled(self, key: str) -> list[Entry]:
         """What the journal has of this order."""
-        return [
-            record.entry
-            for record in self.journal.records
-            if isinstance(record.body, PlaceOrder | ModifyOrder | CancelOrder) and record.body.key == key
-        ]
+        return [record.entry for record in self.journal.records if _key_of(record.body) == key]
+
+
+def _key_of(body: object) -> str | None:
+    """The order that a record of the desk's is about."""
+    intent = body.intent if isinstance(body, NotSent | PutOff) else body
+    return intent.key if isinstance(intent, PlaceOrder | ModifyOrder | CancelOrder) else None

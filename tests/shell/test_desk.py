@@ -22,7 +22,7 @@ from olaf_async.errors import (
     RateLimited,
     SessionExpired,
 )
-from olaf_async.ports.journal import Entry
+from olaf_async.ports.journal import Entry, NotSent, PutOff
 from tests.races.world import (
     ENTRY,
     INFY,
@@ -141,7 +141,7 @@ def test_d2_each_send_is_in_the_journal_before_the_broker_hears_of_it() -> None:
     assert on_virtual_time(story).calls_before == [0, 1, 2]
 
 
-def test_d2_what_the_journal_cannot_keep_is_not_sent_and_a_person_is_called() -> None:
+def test_d2_an_entry_that_the_journal_cannot_keep_is_not_sent_and_that_is_told() -> None:
     async def story(clock: LoopClock) -> DeskBench:
         bench = DeskBench(clock, journal=ForgetfulJournal())
         bench.desk.submit(entry())
@@ -151,7 +151,63 @@ def test_d2_what_the_journal_cannot_keep_is_not_sent_and_a_person_is_called() ->
     bench = on_virtual_time(story)
     assert bench.broker.calls == []
     assert bench.outcomes("1-entry") == [(0, Outcome.NOT_SENT)]
-    assert len(bench.crashes) == 1
+    assert bench.journalled("1-entry") == [Entry.NOT_SENT], "should the sending be kept later, so is this"
+    assert len(bench.journal_failures) == 1
+    assert bench.crashes == []
+
+
+def cancel(request: int) -> CancelOrder:
+    """A cancel of an entry."""
+    return CancelOrder(INFY, request, f"{request}-entry", Role.ENTRY, "id")
+
+
+@pytest.mark.parametrize("intent", [stop(2), cancel(3)], ids=["a stop", "the cancel of an entry"])
+def test_d2_what_takes_risk_away_is_sent_though_the_journal_cannot_keep_it(
+    intent: PlaceOrder | CancelOrder,
+) -> None:
+    async def story(clock: LoopClock) -> DeskBench:
+        bench = DeskBench(clock, journal=ForgetfulJournal())
+        bench.desk.submit(intent)
+        await pause(clock, 1)
+        return bench
+
+    bench = on_virtual_time(story)
+    assert [key for _, _, key in bench.broker.calls] == [intent.key]
+    assert [outcome for _, outcome in bench.outcomes(intent.key)] == [Outcome.ACCEPTED]
+    assert len(bench.journal_failures) == 1
+
+
+def test_d2_each_question_to_the_core_is_journalled_with_its_time_and_the_answer() -> None:
+    until_ns = OPEN_NS + 2 * SECOND_NS
+
+    async def story(clock: LoopClock) -> DeskBench:
+        bench = DeskBench(clock)
+        bench.engine.verdicts["1-entry"] = [Wait(until_ns), ReadFirst(), Drop("a better idea")]
+        bench.desk.submit(entry())
+        await pause(clock, 5)
+        return bench
+
+    bench = on_virtual_time(story)
+    written = [(record.at_ns, record.body) for record in bench.journal.records]
+    times = [at_ns for at_ns, _ in bench.engine.asked]
+    assert [at_ns for at_ns, _ in written] == times
+    assert [body for _, body in written] == [
+        PutOff(entry(), until_ns),
+        PutOff(entry(), None),
+        NotSent(entry(), "a better idea", is_refused=True),
+    ]
+
+
+def test_d2_a_core_that_crashes_over_a_question_has_still_been_asked() -> None:
+    async def story(clock: LoopClock) -> DeskBench:
+        bench = DeskBench(clock)
+        bench.engine.verdicts["1-entry"] = [KeyError("lost")]
+        bench.desk.submit(entry())
+        await pause(clock, 1)
+        return bench
+
+    (record,) = on_virtual_time(story).journal.records
+    assert record.body == NotSent(entry(), "the core crashed: KeyError('lost')", is_refused=True)
 
 
 # --- D3: the lock is not held by a hung call ------------------------------------------------------
@@ -300,7 +356,7 @@ def test_d4_what_passes_is_waited_out_without_the_lock_and_then_all_begins_again
     assert bench.broker.seconds("3-entry") == [1.0]
     assert bench.broker.seconds("1-entry") == [0.0, 7.0]
     assert [outcome for _, outcome in bench.outcomes("1-entry")] == [Outcome.ACCEPTED]
-    assert bench.journalled("1-entry") == [Entry.SENDING, Entry.SENDING]
+    assert bench.journalled("1-entry") == [Entry.SENDING, Entry.NOT_SENT, Entry.SENDING]
 
 
 def test_d4_a_limiter_that_speaks_after_the_time_limit_is_a_definite_no() -> None:

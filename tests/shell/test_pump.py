@@ -29,7 +29,7 @@ from olaf_async.ports.journal import Entry
 from olaf_async.shell.pump import BACKLOG_ALARM, Pump
 from tests.races.world import CLOSE_NS, ENTRY, EXIT_NS, INFY, OPEN_NS, SHARES, UNDERCUT, plan_of
 
-from .harness import HandClock, Outlet, PumpBench, on_virtual_time, pause
+from .harness import PumpBench, on_virtual_time, pause
 
 TCS = "TCS"
 HALT = Commanded(OPEN_NS, Command.HALT)
@@ -216,15 +216,24 @@ class FullJournal(MemoryJournal):
         raise JournalError("no space left on device")
 
 
-def test_p3_what_could_not_be_journalled_is_not_acted_on() -> None:
+def test_p3_a_journal_that_fails_is_told_of_once_and_the_core_goes_on() -> None:
+    bench = PumpBench(journal=FullJournal())
+    bench.pump.put(HALT)
+    bench.pump.put(Commanded(OPEN_NS, Command.STOP))
+    bench.pump.turn()
+    assert [str(error) for error in bench.journal_failures] == ["no space left on device"]
+    assert bench.kinds() == ["Commanded", "Commanded"]
+    assert bench.engine.account.is_stopping
+
+
+def test_p3_what_the_core_could_not_bear_is_in_the_journal_too() -> None:
     bench = PumpBench()
-    outlet = Outlet(bench.journal)
-    pump = Pump(bench.engine, {INFY: plan_of()}, HandClock(), FullJournal())
-    pump.connect(outlet)
-    pump.put(Commanded(OPEN_NS, Command.STOP))
-    with pytest.raises(JournalError):
-        pump.turn()
-    assert outlet.intents == []
+    touched = PriceTouched("WIPRO", OPEN_NS, UNDERCUT)
+    bench.pump.put(touched)
+    with pytest.raises(KeyError):
+        bench.pump.turn()
+    (record,) = bench.journal.records
+    assert (record.body, record.fingerprint) == (touched, None)
 
 
 # --- P4: quiet prints -----------------------------------------------------------------------------
@@ -323,7 +332,7 @@ def test_without_a_loss_limit_nothing_is_ever_marked() -> None:
 def test_the_pump_wakes_for_its_timers_without_any_print() -> None:
     async def story(clock: LoopClock) -> list[str]:
         bench = PumpBench()
-        pump = Pump(bench.engine, {INFY: plan_of()}, clock, bench.journal)
+        pump = Pump(bench.engine, {INFY: plan_of()}, clock, bench.scribe)
         pump.connect(bench.outlet)
         task = asyncio.get_running_loop().create_task(pump.run())
         await pause(clock, (EXIT_NS - OPEN_NS) / SECOND_NS + 1)

@@ -1,8 +1,10 @@
 """The supervisor: what a dead task leads to, and how a day goes from beginning to end.
 
-S1, S3 and S4 of its docstring; S2, the stop, has a file of its own.
+S1 and S3 to S5 of its docstring; S2, the stop, has a file of its own.
 """
 
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Literal, TypeVar
 
 import pytest
@@ -143,30 +145,23 @@ def test_s3_but_not_for_ever() -> None:
 # --- S4: without the pump -------------------------------------------------------------------------
 
 
-class FillingDisk(MemoryJournal):
-    """A journal whose disk is full from the moment it is told so."""
-
-    is_full = False
-
-    def append(self, entry: Entry, at_ns: int, body: object, fingerprint: str | None = None) -> int:
-        """See Journal."""
-        if self.is_full:
-            raise JournalError("no space left on device")
-        return super().append(entry, at_ns, body, fingerprint)
+async def the_core_dies(world: World) -> None:
+    nonsense: Event = None  # type: ignore[assignment] # that is the point
+    world.supervisor.pump.put(nonsense)
+    await world.wait(0.01)
 
 
 def left_without_a_pump(*moods: Mood) -> World:
-    """The journal fails while an entry rests; its cancel meets these moods."""
-    journal = FillingDisk()
+    """The core dies while an entry rests; its cancel meets these moods."""
 
     async def story(world: World) -> None:
         await world.prints(UNDERCUT, ENTRY - 1_00, pause_s=0.5)
         for mood in moods:
             world.broker.meets(Verb.CANCEL, mood, Role.ENTRY)
-        journal.is_full = True
-        await world.prints(ENTRY - 50, pause_s=30)
+        await the_core_dies(world)
+        await world.wait(30)
 
-    return play(story, new_journal=lambda _: journal)
+    return play(story)
 
 
 def test_s4_without_the_pump_a_resting_entry_is_cancelled_and_a_person_is_called() -> None:
@@ -200,19 +195,12 @@ def test_s4_the_end_comes_though_the_cancel_hangs() -> None:
     async def story(world: World) -> None:
         await world.prints(UNDERCUT, ENTRY - 1_00, pause_s=0.5)
         world.broker.keep_request(Verb.CANCEL, Role.ENTRY)
-        journal.is_full = True
-        await world.prints(ENTRY - 50, pause_s=30)
+        await the_core_dies(world)
+        await world.wait(30)
 
-    journal = FillingDisk()
-    world = play(story, new_journal=lambda _: journal)
+    world = play(story)
     assert world.outcome is not None
     assert world.outcome.exit_code == EXIT_UNSAFE
-
-
-async def the_core_dies(world: World) -> None:
-    nonsense: Event = None  # type: ignore[assignment] # that is the point
-    world.supervisor.pump.put(nonsense)
-    await world.wait(0.01)
 
 
 def test_s4_the_exit_code_says_so_even_where_nothing_is_open() -> None:
@@ -293,3 +281,92 @@ def test_a_wall_clock_that_strays_is_told_once_and_so_is_its_return() -> None:
     skews = [event.skew_ns for event in told(world, ClockSkewed)]
     assert skews == [5 * SECOND_NS, 0]
     assert len(world.asked(PlaceOrder, Role.ENTRY)) == 1, "no new risk in between"
+
+
+# --- S5: without the journal ----------------------------------------------------------------------
+
+
+class FillingDisk(MemoryJournal):
+    """A journal whose disk is full from the moment it is told so."""
+
+    is_full = False
+
+    def append(self, entry: Entry, at_ns: int, body: object, fingerprint: str | None = None) -> int:
+        """See Journal."""
+        if self.is_full:
+            raise JournalError("no space left on device")
+        return super().append(entry, at_ns, body, fingerprint)
+
+
+def on_a_filling_disk(story: Callable[[World, FillingDisk], Awaitable[None]]) -> World:
+    """Let a story happen whose journal it may break."""
+    journal = FillingDisk()
+
+    async def with_disk(world: World) -> None:
+        await story(world, journal)
+
+    return play(with_disk, new_journal=lambda _: journal)
+
+
+async def the_disk_fills_while_shares_are_held(world: World, disk: FillingDisk) -> None:
+    await world.enters()
+    disk.is_full = True
+    await world.prints(1005_00, 1007_00, pause_s=1)
+    await world.until_ns(OPEN_NS + 70 * SECOND_NS)
+
+
+def test_s5_a_full_disk_leaves_the_stop_standing_and_lets_it_rise() -> None:
+    world = on_a_filling_disk(the_disk_fills_while_shares_are_held)
+    assert world.protected() == SHARES
+    first, *raised = world.stop_levels()
+    assert first == ENTRY - RISK
+    assert raised
+    assert alarms(world) == ["journal_failing"]
+
+
+async def the_disk_fills_while_an_entry_rests(world: World, disk: FillingDisk) -> None:
+    await world.prints(UNDERCUT, ENTRY - 1_00, pause_s=0.5)
+    assert len(world.working(Side.BUY)) == 1
+    disk.is_full = True
+    await world.prints(ENTRY - 2_00, UNDERCUT, ENTRY - 1_00, pause_s=2)
+
+
+def test_s5_a_full_disk_takes_a_resting_entry_back_and_lets_no_other_go() -> None:
+    world = on_a_filling_disk(the_disk_fills_while_an_entry_rests)
+    assert world.working(Side.BUY) == []
+    assert len(world.orders(Side.BUY)) == 1
+    assert alarms(world) == ["journal_failing"]
+
+
+async def an_entry_fills_on_a_full_disk(world: World, disk: FillingDisk) -> None:
+    await world.prints(UNDERCUT, ENTRY - 1_00, pause_s=0.5)
+    world.broker.keep_request(Verb.CANCEL, Role.ENTRY)
+    disk.is_full = True
+    await world.prints(ENTRY, pause_s=3)
+
+
+def test_s5_what_fills_on_a_full_disk_is_protected_all_the_same() -> None:
+    world = on_a_filling_disk(an_entry_fills_on_a_full_disk)
+    assert world.position() == SHARES
+    assert world.protected() == SHARES
+
+
+async def a_person_resumes(world: World, disk: FillingDisk, *, is_full: bool) -> None:
+    disk.is_full = True
+    await world.prints(1005_00, pause_s=1)
+    disk.is_full = is_full
+    world.supervisor.pump.put(Commanded(world.clock.now_ns(), Command.RESUME))
+    await world.wait(1)
+    await world.prints(UNDERCUT, pause_s=1)
+
+
+def test_s5_a_resume_while_the_journal_fails_is_taken_back() -> None:
+    world = on_a_filling_disk(partial(a_person_resumes, is_full=True))
+    assert world.orders() == []
+    assert alarms(world) == ["journal_failing"] * 2
+
+
+def test_s5_once_the_journal_keeps_again_a_person_may_resume() -> None:
+    world = on_a_filling_disk(partial(a_person_resumes, is_full=False))
+    assert len(world.orders(Side.BUY)) == 1
+    assert alarms(world) == ["journal_failing"]

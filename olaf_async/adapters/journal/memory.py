@@ -1,19 +1,6 @@
 """A journal that lasts as long as the process: for paper days, tests and notebooks."""
 
-from dataclasses import dataclass
-
-from olaf_async.ports.journal import Entry
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One line of the journal."""
-
-    seq: int
-    entry: Entry
-    at_ns: int
-    body: object
-    fingerprint: str | None
+from olaf_async.ports.journal import Entry, Record
 
 
 class MemoryJournal:
@@ -27,3 +14,6 @@ class MemoryJournal:
         seq = len(self.records) + 1
         self.records.append(Record(seq, entry, at_ns, body, fingerprint))
         return seq
+
+    def flush(self) -> None:
+        """See Journal; there is nothing to hand on."""
