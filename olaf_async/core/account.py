@@ -76,26 +76,26 @@ class Account:
             return f"{others} positions are open or being opened, the most allowed"
         return self.refuses_new_risk()
 
-    def wait_for_rate(self, now_ns: int, *, is_urgent: bool) -> int | None:
+    def wait_for_rate(self, now_ns: int, *, keep: int = 0) -> int | None:
         """When the next order call may leave, or None for now; counts it where it may.
 
-        A quarter of the rate (at least one call, where there is more than one) is kept for protective and
-        exit orders, and while one of these has been told to wait, no entry leaves before it. Source of the
-        sliding window: ten orders a second per client, 429 beyond.
+        ``keep`` calls of the second must stay free after it, for what may have to be protected; a call that
+        keeps none protects, and while one of these has been told to wait no other leaves before it. Source
+        of the sliding window: ten orders a second per client, 429 beyond.
         """
         window_start = now_ns - SECOND_NS
         while self.sends and self.sends[0] <= window_start:
             self.sends.popleft()
-        most = self.rules.max_orders_per_s
-        if not is_urgent and most > 1:
-            most -= max(1, most // 4)
+        most = self.rules.max_orders_per_s - keep
+        if most < 1:
+            return now_ns + SECOND_NS
         free_ns = now_ns if len(self.sends) < most else self.sends[len(self.sends) - most] + SECOND_NS
-        if not is_urgent and now_ns <= self.urgent_until_ns:
+        if keep and now_ns <= self.urgent_until_ns:
             free_ns = max(free_ns, self.urgent_until_ns + 1)
         if free_ns == now_ns:
             self.sends.append(now_ns)
             return None
-        if is_urgent:
+        if not keep:
             self.urgent_until_ns = max(self.urgent_until_ns, free_ns)
         return free_ns
 

@@ -346,8 +346,7 @@ class Engine:
                 assert_never(intent)
         if not isinstance(verdict, Send):
             return verdict
-        is_urgent = intent.role is not Role.ENTRY or isinstance(intent, CancelOrder)
-        wait_ns = self.account.wait_for_rate(now_ns, is_urgent=is_urgent)
+        wait_ns = self.account.wait_for_rate(now_ns, keep=self._calls_to_keep(order, intent))
         if wait_ns is not None:
             return Wait(wait_ns)
         if isinstance(intent, PlaceOrder):
@@ -358,6 +357,23 @@ class Engine:
             order.modify_sent_ns = now_ns
         state.touch()
         return verdict
+
+    def _calls_to_keep(self, order: Order, intent: OrderIntent) -> int:
+        """Order calls of this second that must stay free after this one: a stop for every entry that rests.
+
+        All of them may fill at one instant. An entry needs one more, for its own stop; at one call a second
+        it goes without, but alone. A raise gives way as far as it can ever leave.
+        """
+        is_entry = isinstance(intent, PlaceOrder) and intent.role is Role.ENTRY
+        if not is_entry and not _is_raise(order, intent):
+            return 0
+        others = sum(
+            trader.state.may_need_a_call for symbol, trader in self.traders.items() if symbol != intent.symbol
+        )
+        room = self.account.rules.max_orders_per_s - 1
+        if is_entry:
+            return others + 1 if others else min(1, room)
+        return min(others, room)
 
     def _admit_place(self, order: Order, intent: PlaceOrder, now_ns: int) -> Verdict:
         state = self.traders[intent.symbol].state
@@ -441,6 +457,13 @@ class Engine:
         """Symbols whose position is open, or closed and not reported yet; for the once-a-second mark."""
         states = (trader.state for trader in self.traders.values())
         return tuple(state.symbol for state in states if state.held or state.position.entered)
+
+
+def _is_raise(order: Order, intent: OrderIntent) -> bool:
+    """Whether it only moves the stop of shares that are protected already."""
+    if not isinstance(intent, ModifyOrder) or intent.role is not Role.STOP or order.restore is not None:
+        return False
+    return intent.terms.quantity == order.terms.quantity and intent.terms.trigger != order.terms.trigger
 
 
 def _by_symbol(

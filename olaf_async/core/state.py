@@ -158,6 +158,14 @@ class SymbolState:
         return self.held != 0 or self.entry is not None
 
     @property
+    def may_need_a_call(self) -> bool:
+        """Whether a fill of now would have to be protected, or what is held has no closing order sent yet."""
+        if self.entry is not None and self.entry.sent_ns is not None:
+            return True
+        closing = (self.stop, self.exit)
+        return self.exposure > 0 and all(order is None or order.sent_ns is None for order in closing)
+
+    @property
     def slots(self) -> tuple[Order, ...]:
         """The orders in the three slots."""
         return tuple(filter(None, (self.entry, self.stop, self.exit)))

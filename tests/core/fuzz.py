@@ -477,6 +477,8 @@ class World:
             request.answer = Outcome.REFUSED, None, str(refused)
         else:
             request.answer = Outcome.ACCEPTED, order_id, ""
+            watched = self.symbols[request.intent.symbol].watched
+            watched.is_changed_late |= isinstance(request.intent, ModifyOrder) and request.is_told_lost
             self._check_truth()
             if not self.broker.orders[order_id].is_as_asked:
                 # What was done is not what was asked: only the answer lets that be recognised.

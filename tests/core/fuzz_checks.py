@@ -25,9 +25,10 @@ class Wrong(AssertionError):
 class Watched:
     """One symbol, and what excuses it: what has been said of it, and what the broker did to it.
 
-    ``is_haunted``: a request took effect after the settle time. ``queued``: the roles of orders that the
-    server kept for a person. ``is_to_be_flat``: a person ordered it closed. ``shown``: the account's shares
-    in the newest read that fits together.
+    ``is_haunted``: a request took effect after the settle time. ``is_changed_late``: a change took effect
+    after it had been given up. ``queued``: the roles of orders that the server kept for a person.
+    ``is_to_be_flat``: a person ordered it closed. ``shown``: the account's shares in the newest read that
+    fits together.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Watched:
     planned: int
     codes: set[str] = field(default_factory=set)
     is_haunted: bool = False
+    is_changed_late: bool = False
     queued: set[Role] = field(default_factory=set)
     is_to_be_flat: bool = False
     shown: int = 0
@@ -75,7 +77,9 @@ def _is_justly_accused(text: str, broker: Broker, symbol: Watched) -> bool:
 
 def _was_unfaithful(broker: Broker, symbol: Watched) -> bool:
     """Whether an order of ours did not get the terms that were asked for, or got them after their time."""
-    return symbol.is_haunted or any(not held.is_as_asked for held in broker.ours(symbol.name))
+    if symbol.is_haunted or symbol.is_changed_late:
+        return True
+    return any(not held.is_as_asked for held in broker.ours(symbol.name))
 
 
 def of_truth(broker: Broker, symbol: Watched, rules: Rules) -> None:

@@ -53,33 +53,41 @@ def test_no_more_positions_are_opened_than_allowed_and_ones_own_does_not_count()
 # --- rate -------------------------------------------------------------------------------------------
 
 
-def test_a_quarter_of_the_rate_is_kept_for_protective_and_exit_orders() -> None:
+def test_what_is_to_stay_free_for_protection_is_not_given_to_others() -> None:
     ours = account(max_orders_per_s=8)
-    assert [ours.wait_for_rate(5, is_urgent=False) for _ in range(6)] == [None] * 6
-    assert ours.wait_for_rate(6, is_urgent=False) == 5 + SECOND_NS
-    assert [ours.wait_for_rate(7, is_urgent=True) for _ in range(2)] == [None] * 2
-    assert ours.wait_for_rate(8, is_urgent=True) == 5 + SECOND_NS
+    assert [ours.wait_for_rate(5, keep=2) for _ in range(6)] == [None] * 6
+    assert ours.wait_for_rate(6, keep=2) == 5 + SECOND_NS
+    assert [ours.wait_for_rate(7) for _ in range(2)] == [None] * 2
+    assert ours.wait_for_rate(8) == 5 + SECOND_NS
+
+
+def test_where_all_of_the_rate_is_to_stay_free_one_asks_again_in_a_second() -> None:
+    ours = account(max_orders_per_s=2)
+    assert ours.wait_for_rate(5, keep=2) == 5 + SECOND_NS
+    assert not ours.sends
 
 
 def test_a_single_order_a_second_is_not_divided() -> None:
     ours = account(max_orders_per_s=1)
-    assert ours.wait_for_rate(0, is_urgent=False) is None
-    assert ours.wait_for_rate(1, is_urgent=True) == SECOND_NS
-    assert ours.wait_for_rate(SECOND_NS - 1, is_urgent=False) == SECOND_NS + 1, "the other goes first"
+    assert ours.wait_for_rate(0) is None
+    assert ours.wait_for_rate(1) == SECOND_NS
+    assert ours.wait_for_rate(SECOND_NS) is None
 
 
-@example(rate=1, calls=[(0, False), (0, True), (0, False)])
-@given(st.integers(1, 12), st.lists(st.tuples(st.integers(0, SECOND_NS // 2), st.booleans()), max_size=60))
+@example(rate=1, calls=[(0, 1), (0, 0), (0, 1)])
+@given(
+    st.integers(1, 12), st.lists(st.tuples(st.integers(0, SECOND_NS // 2), st.integers(0, 3)), max_size=60)
+)
 def test_no_second_ever_holds_more_orders_than_the_rate_and_who_waits_may_then_go(
-    rate: int, calls: list[tuple[int, bool]]
+    rate: int, calls: list[tuple[int, int]]
 ) -> None:
     ours, now_ns, left = account(max_orders_per_s=rate), 0, list[int]()
-    for pause_ns, is_urgent in calls:
-        now_ns += pause_ns
-        wait_ns = ours.wait_for_rate(now_ns, is_urgent=is_urgent)
+    for pause_ns, wished in calls:
+        now_ns, keep = now_ns + pause_ns, min(wished, rate - 1)
+        wait_ns = ours.wait_for_rate(now_ns, keep=keep)
         if wait_ns is not None:
             assert wait_ns > now_ns
-            assert ours.wait_for_rate(wait_ns, is_urgent=is_urgent) is None
+            assert ours.wait_for_rate(wait_ns, keep=keep) is None
             now_ns = wait_ns
         left.append(now_ns)
         assert sum(now_ns - SECOND_NS < sent_ns for sent_ns in left) <= rate
@@ -123,10 +131,10 @@ def test_the_first_mode_is_pinned_and_another_ends_new_risk_for_good() -> None:
     ]
 
 
-def test_no_entry_leaves_before_a_protective_order_that_was_told_to_wait() -> None:
+def test_nothing_leaves_before_a_protective_order_that_was_told_to_wait() -> None:
     ours = account(max_orders_per_s=2)
-    assert [ours.wait_for_rate(0, is_urgent=True) for _ in range(2)] == [None, None]
-    assert ours.wait_for_rate(1, is_urgent=True) == SECOND_NS
-    assert ours.wait_for_rate(SECOND_NS, is_urgent=False) == SECOND_NS + 1
-    assert ours.wait_for_rate(SECOND_NS, is_urgent=True) is None
-    assert ours.wait_for_rate(SECOND_NS + 1, is_urgent=False) == 2 * SECOND_NS
+    assert [ours.wait_for_rate(0) for _ in range(2)] == [None, None]
+    assert ours.wait_for_rate(1) == SECOND_NS
+    assert ours.wait_for_rate(SECOND_NS, keep=1) == SECOND_NS + 1
+    assert ours.wait_for_rate(SECOND_NS) is None
+    assert ours.wait_for_rate(SECOND_NS + 1, keep=1) == 2 * SECOND_NS

@@ -141,32 +141,84 @@ def test_a_cancel_of_an_order_that_has_ended_is_not_sent() -> None:
     assert bench.engine.admit(cancel, bench.now_ns) == Drop("the order is filled")
 
 
-def test_protective_orders_go_first_where_the_rate_is_short() -> None:
-    symbols = tuple("ABCDEFGH")
-    bench = Bench(symbols=symbols, rules=replace(RULES, max_orders_per_s=4))
+def rest_what_the_rate_allows(rate: int, seconds: int) -> Bench:
+    """Ten symbols trigger at one instant; their entries leave when they may, and none fills."""
+    symbols = tuple("ABCDEFGHIJ")
+    bench = Bench(symbols=symbols, rules=replace(RULES, max_orders_per_s=rate))
     bench.is_desk_busy = True
     for bench.symbol in symbols:
         bench.price(TRIGGER)
-    bench.books()
-    verdicts = [bench.engine.admit(intent, bench.now_ns) for intent in bench.waiting]
-    assert [type(verdict) for verdict in verdicts] == [Send] * 3 + [Wait] * 5
-    assert verdicts[-1] == Wait(bench.now_ns + SECOND_NS)
+    for _ in range(seconds):
+        bench.books()
+        bench.desk()
+        bench.now_ns += SECOND_NS
+    bench.now_ns -= SECOND_NS
+    bench.is_desk_busy = True
+    return bench
+
+
+@pytest.mark.parametrize("seconds", [1, 2, 3, 9])
+@pytest.mark.parametrize("rate", [2, 3, 8, 9, 50])
+def test_when_all_entries_fill_at_one_instant_no_stop_waits_for_the_rate(rate: int, seconds: int) -> None:
+    bench = rest_what_the_rate_allows(rate, seconds)
+    resting = [intent.symbol for intent in bench.take()]
+    assert resting
+    for bench.symbol in resting:
+        bench.accept(bench.entry)
+        bench.fill(bench.entry)
+    stops = [intent for intent in bench.waiting if intent.role is Role.STOP]
+    assert [stop.symbol for stop in stops] == resting
+    verdicts = [bench.engine.admit(stop, bench.now_ns) for stop in stops]
+    assert {type(verdict) for verdict in verdicts} == {Send}
+
+
+@pytest.mark.parametrize(
+    ("rate", "seconds", "resting"), [(8, 1, 4), (8, 2, 6), (8, 9, 7), (3, 9, 2), (2, 9, 1), (1, 9, 1)]
+)
+def test_as_many_entries_rest_as_the_rate_could_protect_at_once(
+    rate: int, seconds: int, resting: int
+) -> None:
+    bench = rest_what_the_rate_allows(rate, seconds)
+    assert len(bench.take()) == resting
+
+
+def test_an_entry_that_waited_for_the_rate_leaves_once_another_is_protected() -> None:
+    bench = rest_what_the_rate_allows(rate=2, seconds=5)
     bench.symbol = "A"
-    bench.waiting.clear()
-    bench.reach(bench.entry, _place(bench), "1")
+    assert [intent.symbol for intent in bench.take()] == ["A"]
+    bench.accept(bench.entry)
     bench.fill(bench.entry)
-    (stop,) = bench.waiting
-    assert stop.role is Role.STOP
-    assert isinstance(bench.engine.admit(stop, bench.now_ns), Send)
+    bench.wait(2)
+    for name in "AB":
+        bench.symbol = name
+        bench.books()
+        bench.desk()
+        bench.wait(2)
+        bench.settle()
+    assert [f"{intent.symbol} {intent.role.value}" for intent in bench.take()][:2] == ["A stop", "B entry"]
 
 
-def _place(bench: Bench) -> PlaceOrder:
-    entry = bench.entry
-    return PlaceOrder(bench.symbol, 0, entry.key, entry.role, entry.side, entry.price_type, entry.terms)
+def test_raising_a_stop_leaves_the_rate_to_what_may_have_to_be_protected() -> None:
+    bench = Bench(symbols=("ABC", "DEF", "XYZ"), rules=replace(RULES, max_orders_per_s=3))
+    for bench.symbol in ("ABC", "DEF"):
+        bench.hold()
+        bench.wait(2)
+    bench.symbol = "XYZ"
+    bench.rest()
+    bench.wait(2)
+    bench.is_desk_busy = True
+    for bench.symbol in ("ABC", "DEF"):
+        bench.bar(100_00, 101_00, 99_80, 100_50)
+    first, second = bench.waiting
+    now_ns = bench.now_ns
+    assert [type(bench.engine.admit(first, now_ns)), type(bench.engine.admit(second, now_ns))] == [Send] * 2
+    bench.symbol = "XYZ"
+    bench.fill(bench.entry)
+    assert isinstance(bench.engine.admit(bench.waiting[-1], now_ns), Send)
 
 
 def test_taking_an_entry_back_may_use_the_rate_that_is_kept_for_getting_out() -> None:
-    bench = Bench(symbols=("ABC", "XYZ"), rules=replace(RULES, max_orders_per_s=2))
+    bench = Bench(symbols=("ABC", "XYZ"), rules=replace(RULES, max_orders_per_s=3))
     bench.rest()
     bench.wait(2)
     bench.symbol = "XYZ"
@@ -179,7 +231,7 @@ def test_taking_an_entry_back_may_use_the_rate_that_is_kept_for_getting_out() ->
 
 
 def test_who_had_to_wait_is_not_counted_as_sent() -> None:
-    bench = Bench(symbols=("ABC", "XYZ"), rules=replace(RULES, max_orders_per_s=2))
+    bench = Bench(symbols=("ABC", "XYZ"), rules=replace(RULES, max_orders_per_s=3))
     for bench.symbol in ("ABC", "XYZ"):
         bench.price(TRIGGER)
     assert [intent.symbol for intent in bench.take()] == ["ABC"]
