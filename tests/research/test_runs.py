@@ -20,8 +20,8 @@ from olaf_async.domain.session import Session
 from olaf_async.domain.setup import Setup
 from olaf_async.domain.trade import ExitReason
 from olaf_async.errors import ConfigError, InvariantBroken
-from olaf_async.research.results import LeftOut, RunResult
-from olaf_async.research.runs import Conditions, Progress, Run, WorkingOrder
+from olaf_async.research.results import LeftOut, RunResult, WorkingOrder
+from olaf_async.research.runs import Conditions, Progress, Run
 from olaf_async.strategies.eighty_twenty import EightyTwenty, EightyTwentyRules
 from tests.made_market import (
     ALPHA_MONDAY,
