@@ -37,6 +37,7 @@ from olaf_async.shell.desk import Lock
 from olaf_async.shell.supervisor import Outcome, Ports, Supervisor
 from olaf_async.sim.loop import SimLoop, run
 from olaf_async.strategies.eighty_twenty import EightyTwenty, EightyTwentyRules
+from tests.journals import stage
 
 _T = TypeVar("_T")
 
@@ -279,9 +280,11 @@ class World:
         self.feed = QueuedFeed()
         self.alarms = HeardAlarms()
         self.journal = new_journal(clock)
+        numbers = replace(Rules(stop_limit_pct=Fraction(2)), **rules)  # type: ignore[arg-type] # as in plan_of
+        stage(by_symbol, numbers, self.journal, guards, check)
         self.supervisor = Supervisor(
             by_symbol,
-            replace(Rules(stop_limit_pct=Fraction(2)), **rules),  # type: ignore[arg-type] # as in plan_of
+            numbers,
             Ports(
                 self.broker,
                 self.feed,

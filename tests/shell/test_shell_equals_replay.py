@@ -44,6 +44,7 @@ from olaf_async.domain.trade import ExitReason, Trade
 from olaf_async.ports.feed import Tick
 from olaf_async.shell.supervisor import Ports, Supervisor
 from olaf_async.sim.loop import SimLoop
+from tests.journals import stage
 from tests.reference.days import SKIPPED_WHY, RealDay, real_days
 from tests.reference.engine_runs import UNLIMITED, SymbolDay, core_rules, midnight_ns, plan_of, replayed
 from tests.reference.plain_loop import SECOND
@@ -132,10 +133,12 @@ def by_shell(days: Sequence[SymbolDay], rules: Rules, world: World) -> Left:
     exchange = PaperExchange(world.paper, {name: plan.setup.tick_size for name, plan in plans.items()})
     broker = PaperBroker(exchange, clock, world.latency_ns)
     feed = RecordedFeed(merged(days, plans), loop, clock)
+    journal, numbers = MemoryJournal(), core_rules(rules, world.account)
+    stage(plans, numbers, journal)
     supervisor = Supervisor(
         plans,
-        core_rules(rules, world.account),
-        Ports(broker, feed, clock, MemoryJournal(), alarms, broker.on_tick),
+        numbers,
+        Ports(broker, feed, clock, journal, alarms, broker.on_tick),
         timeout_ns=TIMEOUT_NS,
     )
     try:

@@ -18,6 +18,7 @@ from olaf_async.domain.trade import ExitReason
 from olaf_async.errors import BrokerRejected, FeedError, JournalError
 from olaf_async.ports.journal import Entry
 from olaf_async.shell.supervisor import EXIT_FINE, EXIT_UNSAFE
+from tests.journals import forget
 from tests.races.world import (
     ENTRY,
     OPEN_NS,
@@ -294,6 +295,7 @@ class FillingDisk(MemoryJournal):
     def append(self, entry: Entry, at_ns: int, body: object, fingerprint: str | None = None) -> int:
         """See Journal."""
         if self.is_full:
+            forget(self)
             raise JournalError("no space left on device")
         return super().append(entry, at_ns, body, fingerprint)
 

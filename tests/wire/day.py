@@ -36,6 +36,7 @@ from olaf_async.domain.price import Paise
 from olaf_async.domain.trade import Trade
 from olaf_async.ports.broker import AccountNews, Books, Broker
 from olaf_async.shell.supervisor import Outcome, Ports, Supervisor
+from tests.journals import stage
 from tests.races.world import ENTRY, INFY, OPEN_NS, SHARES, HeardAlarms, plan_of
 from tests.wire.proxy import FaultProxy
 from tests.wire.step_clock import StepClock
@@ -186,6 +187,7 @@ class WireDay:
         )
         broker = OpenAlgoBroker(rest, stream.news, self.clock, Mode.ANALYZE)
         ports = Ports(self._wrap(broker), feed, self.clock, self.journal, self.alarms)
+        stage({INFY: self.plan}, RULES, self.journal)
         return Supervisor({INFY: self.plan}, RULES, ports, timeout_ns=TIMEOUT_S * SECOND_NS)
 
     def _dialer(self, *, needs_prices: bool) -> Dialer:

@@ -1,0 +1,131 @@
+"""A day executed again from its journal: the same code, told the same things, must want the same.
+
+Every event and every question of the desk goes to a fresh engine, made from the header, in the order they
+were written. It must never be told anything else, and never reads a clock. The first difference ends it:
+whatever comes after one proves nothing.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from olaf_async.adapters.journal.codec import Header
+from olaf_async.core.engine import Drop, Engine, ReadFirst, Send, Verdict, Wait
+from olaf_async.core.fingerprint import fingerprint
+from olaf_async.core.guards import STANDARD, Guards
+from olaf_async.core.invariants import Check
+from olaf_async.core.invariants import check as check_invariants
+from olaf_async.domain.events import Event
+from olaf_async.domain.intents import Intent, OrderIntent
+from olaf_async.ports.journal import Entry, NotSent, PutOff, Record
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Where the engine of today departs from that of the journal: what each says there."""
+
+    record: Record
+    written: str
+    now: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rerun:
+    """What was compared, and the first difference if there was one."""
+
+    runs: int
+    events: int
+    intents: int
+    questions: int
+    difference: Difference | None
+
+
+class Rerunner:
+    """One journal, executed again. ``guards`` and ``check`` are those the engine ran with."""
+
+    def __init__(self, *, guards: Guards = STANDARD, check: Check = check_invariants) -> None:
+        self._guards = guards
+        self._check = check
+        self._engine: Engine | None = None
+        self._wanted: deque[Intent] = deque()
+        self._counts = dict.fromkeys(Entry, 0)
+
+    def run(self, records: Iterable[Record]) -> Rerun:
+        """Execute the records in their order, up to the first difference."""
+        last: Record | None = None
+        difference: Difference | None = None
+        for last in records:
+            difference = self._step(last)
+            if difference is not None:
+                break
+        else:
+            if last is not None and self._wanted:
+                difference = Difference(last, "the journal ends", f"also wanted: {self._wanted[0]}")
+        counts = self._counts
+        asked = counts[Entry.SENDING] + counts[Entry.PUT_OFF] + counts[Entry.NOT_SENT]
+        return Rerun(counts[Entry.HEADER], counts[Entry.EVENT], counts[Entry.INTENT], asked, difference)
+
+    def _step(self, record: Record) -> Difference | None:
+        entry, body = record.entry, record.body
+        is_of_the_core = entry is not Entry.NOT_SENT or (isinstance(body, NotSent) and body.is_refused)
+        self._counts[entry] += is_of_the_core
+        if self._wanted and entry is not Entry.INTENT:
+            return Difference(record, "nothing more was wanted", f"also wanted: {self._wanted[0]}")
+        match entry:
+            case Entry.HEADER:
+                assert isinstance(body, Header), "a header's record holds the header"
+                plans = [plan.plan() for plan in body.plans]
+                self._engine = Engine(plans, body.rules, self._guards, self._check)
+            case Entry.EVENT:
+                assert isinstance(body, Event), "an event's record holds the event"
+                return self._tell(record, body)
+            case Entry.INTENT:
+                wanted = self._wanted.popleft() if self._wanted else "nothing more is wanted"
+                return _compare(record, body, wanted)
+            case Entry.SENDING | Entry.PUT_OFF | Entry.NOT_SENT if is_of_the_core:
+                return self._ask(record)
+        return None
+
+    def _tell(self, record: Record, event: Event) -> Difference | None:
+        engine = self._engine
+        if engine is None:
+            return Difference(record, repr(event), "there is no header before it")
+        try:
+            self._wanted.extend(engine.handle(event))
+        except Exception as crash:  # noqa: BLE001 -- a crash of the day has to come again, and is told
+            if record.fingerprint is None:
+                return None
+            return Difference(record, "the core took it in", f"the core crashes: {crash!r}")
+        if record.fingerprint is None:
+            return Difference(record, "the core crashed", "the core takes it in")
+        now = fingerprint(engine)
+        return None if now == record.fingerprint else Difference(record, record.fingerprint, now)
+
+    def _ask(self, record: Record) -> Difference | None:
+        asked, answer = _question(record)
+        if self._engine is None:
+            return Difference(record, repr(answer), "there is no header before it")
+        try:
+            now: Verdict = self._engine.admit(asked, record.at_ns)
+        except Exception as crash:  # noqa: BLE001 -- as above
+            now = Drop(f"the core crashed: {crash!r}")
+        return _compare(record, answer, now)
+
+
+def _question(record: Record) -> tuple[OrderIntent, Verdict]:
+    """What the desk asked, and what the core answered.
+
+    A SENDING holds the terms admitted; asked with these, the core admits them too.
+    """
+    match record.body:
+        case PutOff(intent, until_ns):
+            return intent, ReadFirst() if until_ns is None else Wait(until_ns)
+        case NotSent(intent, why):
+            return intent, Drop(why)
+        case intent:
+            assert isinstance(intent, OrderIntent), "a sending holds an order intent"
+            return intent, Send(intent)
+
+
+def _compare(record: Record, written: object, now: object) -> Difference | None:
+    return None if written == now else Difference(record, repr(written), repr(now))
