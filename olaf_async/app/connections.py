@@ -40,6 +40,7 @@ def api_key(settings: Settings) -> str:
     if settings.broker.api_key is None:
         raise ConfigError(
             "broker.api_key is not set: make a key in OpenAlgo and put it into OLAF_BROKER__API_KEY"
+            " (serve-paper takes any)"
         )
     return settings.broker.api_key.get_secret_value()
 

@@ -168,7 +168,10 @@ class RecordRun:
                     requests.quotes(self._rest.access, self._symbols), answers.quotes
                 )
             except BrokerError as error:
-                self._tell("no_quotes", f"no prices can be had to begin with: {error}")
+                self._tell(
+                    "no_quotes",
+                    f"no prices to begin with ({error}); asked again in {RETRY_NS // SECOND_NS} s",
+                )
             else:
                 found = {name: quote.last or quote.previous_close for name, quote in quotes.items()}
                 near = {name: price for name in self._symbols if (price := found.get(name)) is not None}

@@ -18,12 +18,14 @@ import typer
 from olaf_async import __version__
 from olaf_async.cli.invocation import INTERRUPTED, TERMINATED, Invocation
 from olaf_async.cli.options import AsJson, Config, Day, Fast, Out, Sets
+from olaf_async.cli.plain_help import Verb, Verbs
 from olaf_async.errors import ConfigError
 
 __all__ = ["main"]
 
 app = typer.Typer(
     name="olaf",
+    cls=Verbs,
     add_completion=False,
     no_args_is_help=False,
     pretty_exceptions_enable=False,
@@ -128,12 +130,12 @@ def _add_verbs() -> None:
     from olaf_async.cli.serve import serve_paper
     from olaf_async.cli.verbs import backtest, replay, scan
 
-    app.command()(live)
-    app.command()(replay)
-    app.command()(scan)
-    app.command()(backtest)
-    app.command("serve-paper")(serve_paper)
-    app.command()(record)
+    app.command(cls=Verb)(live)
+    app.command(cls=Verb)(replay)
+    app.command(cls=Verb)(scan)
+    app.command(cls=Verb)(backtest)
+    app.command("serve-paper", cls=Verb)(serve_paper)
+    app.command(cls=Verb)(record)
     app.add_typer(config_verbs, name="config")
 
 

@@ -6,11 +6,12 @@ import typer
 
 from olaf_async.cli.invocation import Invocation
 from olaf_async.cli.options import AsJson, Config, Sets
+from olaf_async.cli.plain_help import Verb, Verbs
 
-config_verbs = typer.Typer(help="The settings: shown, checked, described.", no_args_is_help=True)
+config_verbs = typer.Typer(cls=Verbs, help="The settings: shown, checked, described.", no_args_is_help=True)
 
 
-@config_verbs.command()
+@config_verbs.command(cls=Verb)
 def show(
     context: typer.Context, *, config: Config = None, sets: Sets = None, as_json: AsJson = False
 ) -> None:
@@ -37,7 +38,7 @@ def show(
     invocation.console.print(table)
 
 
-@config_verbs.command()
+@config_verbs.command(cls=Verb)
 def check(context: typer.Context, config: Config = None, sets: Sets = None) -> None:
     """Read the settings and say every problem they have; exit code 3 where there is one."""
     from olaf_async.settings import check_live, known_keys
@@ -49,7 +50,7 @@ def check(context: typer.Context, config: Config = None, sets: Sets = None) -> N
     typer.echo(f"The settings are fine; set by: {', '.join(origins) or 'nobody, all are defaults'}.")
 
 
-@config_verbs.command()
+@config_verbs.command(cls=Verb)
 def schema() -> None:
     """The JSON schema of the settings file, for editors that complete and check TOML."""
     from olaf_async.settings import schema as settings_schema

@@ -34,8 +34,13 @@ def _read_time(text: str) -> int:
     return at.hour * 3600 + at.minute * 60 + at.second
 
 
-Port = Annotated[int, typer.Option("--port", min=0, max=65_535, help="REST and control; 0: any free one.")]
-WsPort = Annotated[int, typer.Option("--ws-port", min=0, max=65_535, help="Websocket; 0: any free one.")]
+Port = Annotated[
+    int,
+    typer.Option("--port", min=0, max=65_535, metavar="PORT", help="REST and control; 0: any free one."),
+]
+WsPort = Annotated[
+    int, typer.Option("--ws-port", min=0, max=65_535, metavar="PORT", help="Websocket; 0: any free one.")
+]
 
 
 def serve_paper(  # noqa: PLR0913 -- one parameter for each flag
@@ -43,7 +48,9 @@ def serve_paper(  # noqa: PLR0913 -- one parameter for each flag
     *,
     port: Port = 5000,
     ws_port: WsPort = 8765,
-    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option("--host", metavar="ADDRESS", help="Address to listen on.")
+    ] = "127.0.0.1",
     ticks: Ticks = None,
     bars: Bars = None,
     bar_span: BarSpan = None,

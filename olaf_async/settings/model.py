@@ -298,7 +298,10 @@ class RiskSettings(Section):
         None, gt=0, description="rupees, realised plus open; latched for the day, survives restart"
     )
     max_orders_per_s: Whole = Field(
-        8, ge=1, description="all order calls together; protective and exit orders go first"
+        8,
+        ge=1,
+        description="all order calls together, protection first;"
+        " entries rest only while one second has room for all their stops",
     )
     stale_feed_s: Seconds = Field(
         Decimal(30), gt=0, description="no tick of a symbol this long inside the session: no new entry for it"

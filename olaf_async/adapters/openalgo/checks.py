@@ -228,7 +228,7 @@ def judge_calendar(hours: Answer[Sequence[Hours]], wanted: Wanted) -> Finding:
     if theirs is not None:
         told = _hours_text(theirs.start_ms * _NS_PER_MS, theirs.end_ms * _NS_PER_MS, wanted.zone)
     if wanted.hours_ns is None:
-        return Finding(name, Grade.OK, f"every day is a session here; the server's {wanted.day}: {told}")
+        return Finding(name, Grade.OK, f"every day is a session here; the server says {told}")
     ours = _hours_text(*wanted.hours_ns, wanted.zone)
     if ours == told:
         return Finding(name, Grade.OK, f"{ours}, as the server has it")
