@@ -200,8 +200,11 @@ class Engine:
                 account.is_halted &= not is_all
                 for trader in named:
                     trader.state.frozen = None
-            case Command.STOP:
+            case Command.STOP if is_all:
                 account.is_stopping = True
+            case Command.STOP:
+                text = "only the whole account can be stopped; halt the symbol instead"
+                account.say(event.symbol, Severity.WARNING, "stop_refused", text)
             case Command.FLATTEN:
                 pass
             case _:
@@ -278,8 +281,10 @@ class Engine:
                 order.apply(Signal.REFUSED)
             case ModifyOrder():
                 order.resolve(is_done=False)
+                order.modifications -= 1
             case CancelOrder():
                 order.apply(Signal.CANCEL_FAILED)
+                order.cancels -= 1
             case _:
                 assert_never(intent)
 

@@ -6,7 +6,8 @@ from olaf_async.core.limits import stop_limit, stop_limit_by_ticks
 from olaf_async.core.state import SymbolState
 from olaf_async.domain.intents import Severity
 from olaf_async.domain.order import Order, OrderState, PriceType, Role, Terms
-from olaf_async.domain.price import Paise
+from olaf_async.domain.price import Paise, to_text
+from olaf_async.strategies.protocol import stop_at_entry
 
 
 def consider(state: SymbolState, guards: Guards, price: Paise, now_ns: int) -> None:
@@ -43,8 +44,12 @@ def _note_denial(state: SymbolState, guard: str) -> None:
     if guard in (state.last_denial, "has_no_entry_outstanding", "is_flat_by_belief"):
         return
     state.last_denial = guard
-    why = state.account.refuses_position(state.symbol) if guard == "does_account_allow" else None
-    state.say(Severity.NOTE, "trigger_denied", f"{state.symbol}: undercut not acted on: {why or guard}")
+    why: str | None = guard
+    if guard == "does_account_allow":
+        why = state.account.refuses_position(state.symbol)
+    elif guard == "can_be_protected":
+        why = f"its stop would lie at {to_text(stop_at_entry(state.strategy))}, below one tick"
+    state.say(Severity.NOTE, "trigger_denied", f"{state.symbol}: undercut not acted on: {why}")
 
 
 def pursue(state: SymbolState, guards: Guards, now_ns: int) -> None:

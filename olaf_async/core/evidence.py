@@ -5,6 +5,7 @@ idempotent. An answer is applied to the order it was asked about, by key and by 
 whatever stands in the slot now.
 """
 
+from dataclasses import replace
 from typing import assert_never
 
 from olaf_async.core import protection
@@ -186,9 +187,19 @@ def _cancel_answered(state: SymbolState, order: Order, answer: OrderAnswered) ->
         order.next_cancel_ns = answer.at_ns + state.rules.chase_ns
 
 
+def notice_more(order: Order, row: OrderRow, filled: int) -> None:
+    """More of it works than was known: a change of quantity that counted as not done has been done.
+
+    Else it would pass for filled, and what is left of it would be sold a second time.
+    """
+    if row.status is Status.WORKING and order.terms.quantity <= filled < row.quantity <= order.most_asked:
+        order.terms = replace(order.terms, quantity=row.quantity)
+
+
 def row_seen(state: SymbolState, order: Order, row: OrderRow, now_ns: int, *, is_frame: bool) -> None:
     """Apply what a frame or a book row says of an order of ours."""
     if row.filled:
+        notice_more(order, row, row.filled)
         fill(state, order, row.filled, row.filled * row.average, now_ns)
     if order.state in ENDS:
         return

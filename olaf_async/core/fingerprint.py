@@ -36,7 +36,7 @@ def fingerprint(engine: Engine) -> str:
     )
     digest.update(repr(flags).encode())
     for symbol, trader in engine.traders.items():
-        digest.update(f"{symbol}:{_symbol(trader.state)!r};{trader.guard!r}".encode())
+        digest.update(f"{symbol}:{_symbol(trader.state)!r};{trader.guard!r};{trader.absorbed!r}".encode())
     return digest.hexdigest()
 
 

@@ -12,7 +12,7 @@ from typing import TypeAlias
 from olaf_async.core.state import SymbolState
 from olaf_async.domain.events import OrderAnswered
 from olaf_async.domain.order import Order, OrderState, Side
-from olaf_async.strategies.protocol import Oriented
+from olaf_async.strategies.protocol import Oriented, stop_at_entry
 
 EntryGuard: TypeAlias = Callable[[SymbolState, int], bool]
 """(state, now in ns) -> whether an entry may go ahead as far as this guard is concerned."""
@@ -58,6 +58,11 @@ def is_level_ahead(state: SymbolState, _now_ns: int) -> bool:
     return state.last is not None and state.orient(state.last) < state.strategy.entry
 
 
+def can_be_protected(state: SymbolState, _now_ns: int) -> bool:
+    """The stop of a fill at the entry would lie at a price that exists."""
+    return stop_at_entry(state.strategy) >= state.setup.tick_size
+
+
 def is_not_frozen(state: SymbolState, _now_ns: int) -> bool:
     """No contradiction is open."""
     return state.frozen is None and not state.is_done
@@ -80,6 +85,7 @@ ENTRY_GUARDS: Mapping[str, EntryGuard] = MappingProxyType(
             is_before_the_exit,
             is_feed_fresh,
             is_level_ahead,
+            can_be_protected,
             is_not_frozen,
             does_account_allow,
         )

@@ -88,6 +88,9 @@ def _adjust(state: SymbolState, guards: Guards, stop: Order, now_ns: int) -> Non
         state.wake(stop.next_modify_ns)
         return
     is_resized = wished.quantity != stop.terms.quantity
+    if now_ns >= state.session.exit_ns and not is_resized:
+        # The stop is about to be cancelled; how much of this raise is overtaken must not depend on the shell.
+        return
     budget = state.rules.modifications_max - (0 if is_resized else state.rules.modifications_reserve)
     if stop.modifications < budget:
         calls.modify(state, stop, wished)

@@ -87,8 +87,10 @@ def _adopt(state: SymbolState, order: Order, candidates: list[OrderRow]) -> None
 
 def _compare(state: SymbolState, order: Order, books: SymbolBooks, now_ns: int) -> None:
     """Hold one order of ours against its row and its executions."""
-    _fold_executions(state, order, books, now_ns)
     row = None if order.order_id is None else books.rows.get(order.order_id)
+    if row is not None and (done := books.executions.get(row.order_id)) is not None:
+        evidence.notice_more(order, row, abs(done.quantity))
+    _fold_executions(state, order, books, now_ns)
     if row is None or order.state in ENDS:
         return
     if row.status is Status.WORKING:

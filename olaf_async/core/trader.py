@@ -44,7 +44,7 @@ class Trader:
         self.state = SymbolState(setup, session, strategy, account)
         self._guards = guards
         self._check = check
-        self._absorbed: tuple[dict[str, OrderRow], dict[str, reconcile.Executions]] = {}, {}
+        self.absorbed: tuple[dict[str, OrderRow], dict[str, reconcile.Executions]] = {}, {}
         self.guard = guard_of(setup.direction, None, None, NEVER_NS, wants_bars=False)
         self._step(session.open_ns)
 
@@ -95,7 +95,7 @@ class Trader:
             self.state.books_seq = max(self.state.books_seq, books.asked_seq)
             return
         reconcile.absorb(self.state, self._guards, books, now_ns)
-        self._absorbed = books.rows, books.executions
+        self.absorbed = books.rows, books.executions
         self._step(now_ns)
 
     def _says_nothing_new(self, books: reconcile.SymbolBooks) -> bool:
@@ -106,7 +106,7 @@ class Trader:
             and books.net == state.orient(state.held) == state.account_net
             and state.want_seq <= state.books_seq
             and not state.is_waiting_for_evidence
-            and (books.rows, books.executions) == self._absorbed
+            and (books.rows, books.executions) == self.absorbed
             and self._guards.is_read_current(state, books.asked_seq)
         )
 

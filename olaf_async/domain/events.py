@@ -204,7 +204,7 @@ class Command(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Commanded:
-    """An order from outside. ``symbol`` None means the whole account."""
+    """An order from outside. ``symbol`` None means the whole account; STOP is for the whole account only."""
 
     at_ns: int
     command: Command

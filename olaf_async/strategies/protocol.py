@@ -60,6 +60,11 @@ class Strategy(Protocol):
         ...
 
 
+def stop_at_entry(strategy: Strategy) -> Paise:
+    """The raw trigger of the first stop of a fill at the entry: below one tick it is no order at all."""
+    return oriented(strategy.initial_stop(strategy.entry), strategy.direction)
+
+
 def oriented(price: Paise, direction: Direction) -> Oriented:
     """A raw price as a strategy sees it (and back: it is its own inverse)."""
     return price * direction

@@ -75,14 +75,17 @@ VERBS: dict[type[OrderIntent], Verb] = {
 TIMERS_AT_ONE_INSTANT = 5
 
 
-def setup(symbol: str = "ABC", direction: Direction = Direction.LONG) -> Setup:
-    return Setup(symbol, DAY, ENTRY, ENTRY - direction * (ENTRY - TRIGGER), TICK, TRUE_RANGE, direction)
+def setup(symbol: str = "ABC", direction: Direction = Direction.LONG, true_range: int = TRUE_RANGE) -> Setup:
+    return Setup(symbol, DAY, ENTRY, ENTRY - direction * (ENTRY - TRIGGER), TICK, true_range, direction)
 
 
 def plan(
-    symbol: str = "ABC", direction: Direction = Direction.LONG, rules: EightyTwentyRules = STRATEGY
+    symbol: str = "ABC",
+    direction: Direction = Direction.LONG,
+    rules: EightyTwentyRules = STRATEGY,
+    true_range: int = TRUE_RANGE,
 ) -> Plan:
-    chosen = setup(symbol, direction)
+    chosen = setup(symbol, direction, true_range)
     return Plan(chosen, SESSION, EightyTwenty(chosen, SESSION, rules))
 
 
@@ -122,8 +125,10 @@ class Bench:
         strategy: EightyTwentyRules = STRATEGY,
         guards: Guards = STANDARD,
         check: Check = check,
+        true_range: int = TRUE_RANGE,
     ) -> None:
-        self.engine = Engine([plan(name, direction, strategy) for name in symbols], rules, guards, check)
+        plans = [plan(name, direction, strategy, true_range) for name in symbols]
+        self.engine = Engine(plans, rules, guards, check)
         self.symbol = symbols[0]
         self.now_ns = ACT_NS
         self.is_desk_busy = False

@@ -72,7 +72,8 @@ def _is_justly_accused(text: str, broker: Broker, symbol: Watched) -> bool:
         return bool(symbol.taken(broker) or symbol.strange(broker))
     if "the broker keeps other terms" in text:
         return _was_unfaithful(broker, symbol)
-    return "is at the broker twice" in text and symbol.is_haunted
+    is_of_two = "is at the broker twice" in text or "after it had been seen" in text
+    return is_of_two and symbol.is_haunted
 
 
 def _was_unfaithful(broker: Broker, symbol: Watched) -> bool:
@@ -119,7 +120,12 @@ def of_send(intent: OrderIntent, state: SymbolState, broker: Broker, symbol: Wat
 
 
 def of_belief(state: SymbolState, broker: Broker, symbol: Watched) -> None:
-    """In the calm, what the core believes of each order and of the position is what the broker has."""
+    """In the calm, what the core believes of each order and of the position is what the broker has.
+
+    Of two alike orders, one after its time, the one may have been taken for the other: a person was called.
+    """
+    if symbol.is_haunted and state.frozen:
+        return
     known = {order.order_id: order for order in state.orders if order.order_id is not None}
     for held in broker.ours(symbol.name):
         order = known.get(held.order_id)

@@ -449,8 +449,7 @@ def test_a_command_for_a_symbol_that_is_not_traded_changes_nothing() -> None:
     bench = Bench()
     bench.hold()
     for command in Command:
-        if command is not Command.STOP:
-            bench.command(command, "NIFTY")
+        bench.command(command, "NIFTY")
     assert bench.took() == []
     assert bench.engine.account.refuses_new_risk() is None
 
@@ -475,6 +474,15 @@ def test_neither_a_resting_entry_nor_an_undecided_stop_is_quiet() -> None:
     bench.fill(entry)
     bench.lose(bench.stop)
     assert not bench.is_quiet()
+
+
+def test_only_the_whole_account_can_be_stopped() -> None:
+    bench = Bench()
+    bench.command(Command.STOP, "ABC")
+    assert bench.engine.account.refuses_new_risk() is None
+    (say,) = bench.says
+    assert (say.symbol, say.severity) == ("ABC", Severity.WARNING)
+    assert "halt the symbol" in say.text
 
 
 def test_a_stop_waits_for_every_question_and_leaves_the_protective_stops() -> None:
@@ -560,13 +568,13 @@ def test_a_modify_and_a_cancel_that_were_taken_back_leave_the_order_as_it_was() 
     stop = bench.hold()
     faulty.failures = 2
     bench.bar(100_00, 101_00, 99_80, 100_50)
-    assert (where(stop), stop.pending) == (OrderState.WORKING, None)
+    assert (where(stop), stop.pending, stop.modifications) == (OrderState.WORKING, None, 0)
     bench.wait(2)
     bench.settle()
     bench.take()
     faulty.failures = 2
     bench.command(Command.FLATTEN)
-    assert where(stop) is OrderState.WORKING
+    assert (where(stop), stop.cancels) == (OrderState.WORKING, 0)
     assert bench.took() == []
     bench.wait(2)
     assert bench.took() == ["cancel stop"]

@@ -561,3 +561,24 @@ def test_a_broker_that_refuses_every_entry_is_asked_no_more_after_so_many_of_a_d
     bench.wait(600)
     assert bench.took() == []
     assert bench.state.is_done
+
+
+@pytest.mark.parametrize(
+    ("true_range", "is_entered"), [(199_80, True), (199_90, True), (199_91, False), (400_00, False)]
+)
+def test_a_setup_whose_stop_would_lie_below_one_tick_is_not_entered(
+    true_range: int, is_entered: bool
+) -> None:
+    bench = Bench(true_range=true_range)
+    bench.price(TRIGGER)
+    bench.price(TRIGGER - 5)
+    assert bench.took() == ["place entry"] * is_entered
+    notes = [say.text for say in bench.says]
+    assert len(notes) == (not is_entered)
+    assert all("ABC: undercut not acted on: its stop would lie at" in note for note in notes)
+
+
+def test_of_a_short_any_stop_can_be_placed() -> None:
+    bench = Bench(direction=Direction.SHORT, true_range=400_00)
+    bench.price(100_50)
+    assert bench.took() == ["place entry"]

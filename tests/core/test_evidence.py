@@ -571,3 +571,22 @@ def test_a_frame_that_does_not_know_what_a_stranger_has_filled_takes_nothing_bac
         bench.frame_of(replace(row, filled=filled))
     assert bench.state.held == 6
     assert bench.state.foreign[order_id].signed == -4
+
+
+@pytest.mark.parametrize("channel", ["frame", "books"])
+def test_a_stop_that_shows_more_at_work_than_was_known_has_not_filled(channel: str) -> None:
+    """A change of its quantity was refused and has been done all the same: nothing is sold beside it."""
+    bench = Bench()
+    entry = bench.rest()
+    bench.fill(entry, 9)
+    bench.settle()
+    stop = bench.stop
+    bench.fill(entry, 1)
+    bench.refuse(stop)
+    assert stop.terms.quantity == 9
+    bench.take()
+    bench.show(bench.id_of(stop), replace(stop.terms, quantity=10))
+    bench.fill(stop, 9, tells=channel == "frame")
+    bench.books()
+    assert (bench.state.stop, where(stop), bench.state.held) == (stop, OrderState.WORKING, 1)
+    assert bench.took() == []

@@ -89,6 +89,17 @@ def test_every_fact_of_an_order_is_in_the_digest(name: str) -> None:
     assert fingerprint(engine) != before
 
 
+def test_the_read_that_is_compared_with_the_next_is_in_the_digest() -> None:
+    """An equal read is passed over, so two engines that last took in different ones would part ways."""
+    engine = day().engine
+    before = fingerprint(engine)
+    trader = engine.traders["ABC"]
+    rows, executions = trader.absorbed
+    assert rows
+    trader.absorbed = {}, executions
+    assert fingerprint(engine) != before
+
+
 def test_the_digest_tells_symbols_apart() -> None:
     one, other = Bench(symbols=("ABC", "XYZ")), Bench(symbols=("ABC", "XYZ"))
     for bench, symbol in ((one, "ABC"), (other, "XYZ")):

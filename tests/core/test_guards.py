@@ -81,6 +81,10 @@ def has_no_price(state: SymbolState) -> None:
     state.last = None
 
 
+def has_no_stop_to_place(state: SymbolState) -> None:
+    state.setup = replace(state.setup, tick_size=100_00, entry_price=200_00, trigger_price=100_00)
+
+
 def is_frozen(state: SymbolState) -> None:
     state.frozen = "because"
 
@@ -106,6 +110,7 @@ BROKEN: list[tuple[str, Callable[[SymbolState], None]]] = [
     ("is_feed_fresh", is_silent),
     ("is_level_ahead", is_past_the_level),
     ("is_level_ahead", has_no_price),
+    ("can_be_protected", has_no_stop_to_place),
     ("is_not_frozen", is_frozen),
     ("is_not_frozen", is_done),
     ("does_account_allow", is_halted),

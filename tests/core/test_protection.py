@@ -7,7 +7,8 @@ import pytest
 
 from olaf_async.core.guards import STANDARD
 from olaf_async.core.rules import SECOND_NS
-from olaf_async.domain.events import Command, Mode, ModeSeen, OrderRow, Status
+from olaf_async.domain.bar import Bar
+from olaf_async.domain.events import BarClosed, Command, Mode, ModeSeen, OrderRow, OrderUpdated, Status
 from olaf_async.domain.intents import ModifyOrder, PlaceOrder
 from olaf_async.domain.order import OrderState, PriceType, Role, Side, Terms
 from olaf_async.domain.setup import Direction
@@ -944,3 +945,31 @@ def test_a_raise_that_the_way_out_overtakes_is_still_the_level_the_stop_was_to_h
     bench.desk()
     assert bench.dropped
     assert bench.state.stop_level == raised
+
+
+def test_a_raise_at_the_very_instant_of_the_deadline_is_not_sent_and_still_counts() -> None:
+    """The stop is about to be cancelled: live, the cancel would overtake the raise; in a replay not."""
+    bench = Bench()
+    bench.hold()
+    bench.wait_until(EXIT_NS - SECOND_NS)
+    bench.price(ENTRY + 5)
+    bench.now_ns = EXIT_NS
+    bar = Bar(EXIT_NS - 900 * SECOND_NS, EXIT_NS, 100_00, 101_00, 99_80, 100_50)
+    bench.tell(BarClosed("ABC", EXIT_NS, bar))
+    assert bench.took() == ["cancel stop"]
+    bench.settle()
+    bench.fill(bench.exit)
+    bench.settle()
+    (trade,) = bench.trades
+    assert trade.final_stop == 99_70
+
+
+def test_what_a_stop_at_the_deadline_has_too_little_or_too_much_of_is_still_put_right() -> None:
+    bench = Bench()
+    bench.hold()
+    bench.now_ns = EXIT_NS
+    order_id = bench.stranger(Side.SELL, 4, tells=False)
+    bench._handle(OrderUpdated(EXIT_NS, bench.ledger.orders[order_id]))
+    (reduced,) = bench.take()
+    assert isinstance(reduced, ModifyOrder)
+    assert reduced.terms.quantity == 6

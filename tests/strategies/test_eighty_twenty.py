@@ -12,7 +12,7 @@ from olaf_async.domain.bar import Bar
 from olaf_async.domain.session import Session
 from olaf_async.domain.setup import Direction, Setup
 from olaf_async.strategies.eighty_twenty import EightyTwenty, EightyTwentyRules
-from olaf_async.strategies.protocol import Arming, Strategy, oriented
+from olaf_async.strategies.protocol import Arming, Strategy, oriented, stop_at_entry
 
 DAY = date(2026, 11, 23)
 SESSION = Session(DAY, open_ns=1_000, act_from_ns=1_060, exit_ns=20_000, close_ns=22_000)
@@ -168,3 +168,10 @@ def test_a_short_is_the_mirror_of_a_long(
     mirrored = mirror.trailed_stop(down, is_entry_bar=False)
     assert mirrored == (None if trailed is None else trailed - shift)
     assert mirror.arming(after_exit=False).level == long.arming(after_exit=False).level - shift
+
+
+@pytest.mark.parametrize(
+    ("setup", "price"), [(LONG, 99_00), (SHORT, 101_00), (replace(LONG, true_range=300_00), -50_00)]
+)
+def test_where_the_stop_of_a_fill_at_the_entry_would_lie(setup: Setup, price: int) -> None:
+    assert stop_at_entry(rules_for(setup)) == price
