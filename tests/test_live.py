@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime
@@ -13,6 +14,9 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from olaf_async.adapters.clock import SystemClock
+from olaf_async.adapters.journal.reading import read
+from olaf_async.adapters.journal.rerun import Rerunner
+from olaf_async.adapters.journal.sqlite import SqliteJournal
 from olaf_async.adapters.openalgo.checks import Finding, Grade
 from olaf_async.adapters.paper.account import PaperRules
 from olaf_async.adapters.paper.server.desk import PaperDesk
@@ -23,6 +27,7 @@ from olaf_async.core.rules import SECOND_NS
 from olaf_async.domain.trade import ExitReason
 from olaf_async.errors import ConfigError
 from olaf_async.ports.clock import Clock
+from olaf_async.ports.journal import Entry
 from olaf_async.research.live_day import LiveDay
 from olaf_async.research.results import OrderChange, TradeRecord
 from olaf_async.settings import Settings, load_settings
@@ -46,6 +51,11 @@ PRINTS = (
     ("09:20:10", "101.60"),
     ("09:21:30", "101.70"),  # held until the deadline at 09:22:10
 )
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
 
 
 def at(clock: str, day: date = MONDAY) -> int:
@@ -226,6 +236,18 @@ def replayed(tmp_path: Path, settings: Settings) -> tuple[list[tuple[object, ...
 # ------------------------------------------------------------------------------------------------- a day
 
 
+def assert_journal_tells_the_day(path: Path) -> None:
+    """It is whole, closed, without the key, and executed again it gives each of its commands."""
+    assert KEY.encode() not in path.read_bytes()
+    reading = read(path)
+    assert (reading.faults, reading.is_closed) == ((), True)
+    sent = [record for record in reading.records if record.entry is Entry.SENDING]
+    assert len(sent) > 3
+    again = Rerunner().run(reading.records)
+    assert again.difference is None
+    assert again.questions >= len(sent)
+
+
 @pytest.mark.parametrize("mode", ["paper", "live"])
 async def test_a_live_day_has_the_trades_and_orders_of_a_replay_of_its_prints(
     tmp_path: Path, mode: str
@@ -251,6 +273,7 @@ async def test_a_live_day_has_the_trades_and_orders_of_a_replay_of_its_prints(
     assert day.notes.pictures > 60, "somebody could look on all the time"
     assert {finding.grade for finding in day.notes.findings} == {Grade.OK}
     assert KEY not in repr(ended) + repr(day.notes.findings)
+    assert_journal_tells_the_day(tmp_path / "var" / f"{MONDAY}{'-paper' * (mode == 'paper')}.journal")
 
 
 async def test_a_display_that_breaks_takes_nothing_with_it(tmp_path: Path) -> None:
@@ -329,6 +352,50 @@ async def test_a_stop_while_shares_are_held_leaves_their_stop_and_asks_for_a_per
     assert ended.result is not None
     (held,) = ended.result.unclosed
     assert (held.quantity, held.stop) == (1, stop.trigger)
+
+
+async def test_a_second_engine_on_the_same_journals_refuses_and_names_the_first(tmp_path: Path) -> None:
+    async with stage(tmp_path) as day:
+        day.begin()
+        await day.until(lambda: day.stop.engine is not None)
+        planned = plans_of_day(day.settings, tmp_path / "setups.csv", MONDAY)
+        ended = await LiveRun(day.settings, planned, MONDAY, Notes(), Stand(), clock=day.run._clock).run()
+        assert day.stop.engine is not None
+    assert ended.exit_code == 1
+    assert f"the engine of process {os.getpid()} has the journals in" in ended.why
+    assert ended.result is None
+
+
+async def test_a_day_is_not_begun_on_a_journal_that_is_not_as_it_was_written(tmp_path: Path) -> None:
+    file = tmp_path / "var" / f"{MONDAY}-paper.journal"
+    journal = SqliteJournal(file)
+    for _ in range(2):
+        journal.append(Entry.CLOSED, 0, "exit code 0")
+    journal.close()
+    altered = file.read_bytes().replace(b"exit code 0", b"exit code 1", 1)
+    file.write_bytes(altered)
+    async with stage(tmp_path) as day:
+        day.begin()
+        ended = await day.ended()
+    assert ended.exit_code == 4
+    assert "is not what was written" in ended.why
+    assert file.read_bytes() == altered
+
+
+async def test_what_a_crash_left_half_written_is_cut_off_and_said(tmp_path: Path) -> None:
+    file = tmp_path / "var" / f"{MONDAY}-paper.journal"
+    journal = SqliteJournal(file)
+    for _ in range(2):
+        journal.append(Entry.CLOSED, 0, "exit code 0")
+    left = {path: path.read_bytes() for path in (file, Path(f"{file}-wal"))}
+    journal.close()
+    for path, content in left.items():
+        path.write_bytes(content[: len(content) - (path != file)])
+    async with stage(tmp_path) as day:
+        day.begin()
+        await day.until(lambda: day.stop.engine is not None)
+    assert [record.entry for record in read(file).records][:2] == [Entry.CLOSED, Entry.HEADER]
+    assert Path(f"{file}.torn").exists()
 
 
 async def test_without_a_setup_for_the_day_nothing_is_asked(tmp_path: Path) -> None:

@@ -148,8 +148,8 @@ async def test_live_waits_for_the_open_and_ends_orderly(
     assert said.endswith("Stopped before the open; nothing was traded.\n")
     assert ("order mode" in said) is (mode == "live")
     assert KEY not in said + err
-    kept = [path.read_text(encoding="utf-8") for path in (tmp_path / "var").rglob("*") if path.is_file()]
-    assert not any(KEY in text for text in kept)
+    kept = [path.read_bytes() for path in (tmp_path / "var").rglob("*") if path.is_file()]
+    assert not any(KEY.encode() in text for text in kept)
 
 
 @pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])

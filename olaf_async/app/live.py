@@ -1,8 +1,8 @@
 """``live`` put together: today's setups traded through an OpenAlgo server, or on paper at its prices.
 
-Owns the order of a day: what is needed is checked, the open is waited for and everything checked again, then
-the supervisor trades until the close or a stop. It must never decide about an order, nor import what only
-research needs before the day is over.
+Owns the order of a day: the journal is taken, what is needed is checked, the open is waited for and
+everything checked again, then the supervisor trades until the close or a stop. It must never decide about an
+order, nor import what only research needs before the day is over.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from olaf_async.adapters.clock import SystemClock
-from olaf_async.adapters.journal.memory import MemoryJournal
+from olaf_async.adapters.journal.lease import LeaseHeld
 from olaf_async.adapters.openalgo.broker import OpenAlgoBroker
 from olaf_async.adapters.openalgo.checks import Finding, Findings, Grade, RestServer, Wanted, examine
 from olaf_async.adapters.openalgo.feed import Tell
@@ -27,6 +27,7 @@ from olaf_async.app.connections import (
     new_rest,
     watching,
 )
+from olaf_async.app.journal import DayJournal
 from olaf_async.app.rules import (
     EXCHANGE_ZONE,
     charge_rates,
@@ -38,19 +39,20 @@ from olaf_async.app.rules import (
 from olaf_async.core.engine import Plan
 from olaf_async.core.rules import SECOND_NS
 from olaf_async.domain.events import Event, Mode, ModeSeen
-from olaf_async.domain.intents import Say
-from olaf_async.errors import ConfigError
+from olaf_async.domain.intents import Say, Severity
+from olaf_async.errors import ConfigError, JournalError
 from olaf_async.ports.clock import Clock
 from olaf_async.ports.feed import Tick
 from olaf_async.ports.journal import Entry, Journal
 from olaf_async.research.live_day import LiveDay
 from olaf_async.research.results import Planned, RunResult
 from olaf_async.settings import Settings
-from olaf_async.shell.supervisor import Ports, Supervisor
+from olaf_async.shell.supervisor import EXIT_UNSAFE, Ports, Supervisor
 from olaf_async.shell.waiting import first_of
 
 LEAD_NS: Final = 120 * SECOND_NS
 """How long before the open the connections are made."""
+EXIT_ERROR: Final = 1
 SAME_INSTANT_NS: Final = 5_000_000
 """The longest that an order takes from the print that caused it to the paper exchange."""
 
@@ -178,6 +180,7 @@ class LiveRun:
         self._stop = stop
         self._clock = clock or SystemClock()
         self._rest = new_rest(settings, self._clock)
+        self._kept: DayJournal
         self.day = LiveDay(day, planned.plans, charge_rates(settings), planned.left_out)
 
     async def run(self) -> Ended:
@@ -187,6 +190,27 @@ class LiveRun:
             return Ended(0, f"There is no setup to trade on {day}.")
         if now_ns >= max(plan.session.exit_ns for plan in self._plans):
             return Ended(0, f"The deadline of {day} has passed: nothing is begun any more.")
+        try:
+            self._kept = DayJournal(self._settings, day, now_ns)
+        except LeaseHeld as held:
+            return Ended(EXIT_ERROR, f"{held}. Nothing was traded.")
+        except JournalError as error:
+            return Ended(EXIT_UNSAFE, f"{error}. Nothing was traded.")
+        ended: Ended | None = None
+        try:
+            ended = await self._run()
+        finally:
+            how = None if ended is None else f"exit code {ended.exit_code}"
+            try:
+                self._kept.close(how, self._clock.now_ns())
+            except JournalError as error:
+                self._tell_journal(Severity.ALARM, f"the journal of {day} is not whole: {error}")
+                ended = None if ended is None else replace(ended, exit_code=EXIT_UNSAFE)
+        return ended
+
+    async def _run(self) -> Ended:
+        if self._kept.remark:
+            self._tell_journal(Severity.WARNING, self._kept.remark)
         async with self._rest:
             findings = await self._prepare()
             if findings.exit_code:
@@ -194,6 +218,9 @@ class LiveRun:
             if self._stop.is_pulled:
                 return Ended(0, "Stopped before the open; nothing was traded.")
             return await self._trade(findings.mode)
+
+    def _tell_journal(self, severity: Severity, text: str) -> None:
+        _Voice(self.day).say(self._clock.now_ns(), Say(None, severity, "journal", text))
 
     async def _prepare(self) -> Findings:
         """Check, wait for the open, and check again where there was time for something to change."""
@@ -215,9 +242,14 @@ class LiveRun:
         return await examine(server, wanted, tell_trouble)
 
     async def _trade(self, mode: Mode | None) -> Ended:
+        rules = core_rules(self._settings, is_replay=False)
+        try:
+            self._kept.begin(self._plans, rules, mode, self._clock.now_ns())
+        except JournalError as error:
+            return Ended(EXIT_UNSAFE, f"{error}. Nothing was traded.")
         supervisor = Supervisor(
             {plan.setup.symbol: plan for plan in self._plans},
-            core_rules(self._settings, is_replay=False),
+            rules,
             self._ports(mode),
             timeout_ns=int(self._settings.broker.request_timeout_s * SECOND_NS),
         )
@@ -250,7 +282,7 @@ class LiveRun:
             broker=paper or self._openalgo_broker(mode, tell),
             feed=feed,
             clock=clock,
-            journal=_Chronicle(MemoryJournal(), self.day),
+            journal=_Chronicle(self._kept.journal, self.day),
             alarms=voice,
             on_tick=heard,
             wall_skew_ns=clock.wall_skew_ns,
