@@ -65,7 +65,8 @@ def exchange_hours_ns(settings: Settings, day: date) -> tuple[int, int] | None:
 def log_message(message: Say) -> None:
     """Put what the engine or a connection says into the log. Never raises and never waits."""
     about = {} if message.symbol is None else {"symbol": message.symbol}
-    logger.bind(code=message.code, **about).log(_LEVELS[message.severity], message.text)
+    text = message.text.removeprefix(f"{message.symbol}: ")  # it has a place of its own in each line
+    logger.bind(code=message.code, **about).log(_LEVELS[message.severity], text)
 
 
 async def watching(onlooker: Coroutine[object, object, object]) -> None:

@@ -93,7 +93,7 @@ def _said(says: Iterable[tuple[int, Say]]) -> list[Line]:
         at_ns, first = found[0]
         again = f" ({len(found):,} times)" if len(found) > 1 else ""
         mood = Mood.ALARM if severity is Severity.ALARM else Mood.BAD
-        lines.append(Line(at_ns, symbol, first.text + again, mood))
+        lines.append(Line(at_ns, symbol, first.text.removeprefix(f"{symbol}: ") + again, mood))
     return lines
 
 

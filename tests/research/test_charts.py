@@ -123,9 +123,9 @@ def test_a_chart_is_made_without_loading_plotly() -> None:
 
 def test_the_stop_is_drawn_as_it_was_trailed_from_its_placing_to_the_exit() -> None:
     steps = [("09:47:30", 148.70), ("10:15:00", 147.85), ("10:45:00", 146.60), ("11:45:00", 146.25)]
-    steps += [("12:45:00", 146.10), ("13:15:00", 145.50), ("13:45:00", 145.30), ("14:45:00", 145.05)]
+    steps += [("12:45:00", 146.10), ("13:15:00", 145.50), ("13:45:00", 145.30)]
     chart = drawn()
-    assert points(chart, "stop") == [*steps, ("14:45:00", 145.05)]
+    assert points(chart, "stop") == [*steps, ("14:45:00", 145.30)]
     assert trace(chart, "stop")["line"]["shape"] == "hv"
     assert trace(chart, "stop")["text"][1] == "10:15:00 stop 147.85"
 

@@ -86,7 +86,7 @@ def test_warnings_and_alarms_stand_at_their_time_and_notes_do_not() -> None:
     )
     lines = story(day(*CALM, says=says))
     assert (lines[0].symbol, lines[0].text, lines[0].mood) == ("", "careful", Mood.BAD)
-    assert (lines[-1].text, lines[-1].mood) == ("ALPHA: stop_jumped", Mood.ALARM)
+    assert (lines[-1].text, lines[-1].mood) == ("stop_jumped", Mood.ALARM)
     assert len(lines) == 7
     assert [line.at_ns for line in lines] == sorted(line.at_ns for line in lines)
 
@@ -134,7 +134,7 @@ def test_what_is_said_again_and_again_is_one_line_with_a_count() -> None:
     )
     told = [(line.at_ns - OPEN_NS, line.text, line.mood) for line in story(day(says=says, trades=()))]
     assert told == [
-        (1, "ALPHA: silent for 1 s (2 times)", Mood.BAD),
-        (3, "BETA: silent for 3 s", Mood.BAD),
-        (4, "ALPHA: silent for 4 s", Mood.ALARM),
+        (1, "silent for 1 s (2 times)", Mood.BAD),
+        (3, "silent for 3 s", Mood.BAD),
+        (4, "silent for 4 s", Mood.ALARM),
     ]

@@ -148,11 +148,11 @@ def judge_reachable(pong: Answer[str], host: str) -> Finding:
         case str() | SessionExpired():
             return Finding(name, Grade.OK, f"{host} answers")
         case BrokerUnreachable():
-            text = f"nobody answers at {host} ({pong}): start OpenAlgo there, or correct broker.host"
+            text = f"nobody answers at {host}: start OpenAlgo there, or correct broker.host ({pong})"
         case BrokerRejected():
-            text = f"what answers at {host} is no OpenAlgo server ({pong}): correct broker.host"
+            text = f"what answers at {host} is no OpenAlgo server: correct broker.host ({pong})"
         case _:
-            text = f"{host} gives no proper answer ({pong}): look at that server and at broker.host"
+            text = f"{host} gives no proper answer: look at that server and at broker.host ({pong})"
     return Finding(name, Grade.FAIL, text, EXIT_UNREACHABLE)
 
 
