@@ -395,7 +395,8 @@ async def test_what_a_crash_left_half_written_is_cut_off_and_said(tmp_path: Path
         day.begin()
         await day.until(lambda: day.stop.engine is not None)
     assert [record.entry for record in read(file).records][:2] == [Entry.CLOSED, Entry.HEADER]
-    assert Path(f"{file}.torn").exists()
+    aside = file.with_suffix(".journal.torn")
+    assert aside in list(aside.parent.glob("*"))
 
 
 async def test_without_a_setup_for_the_day_nothing_is_asked(tmp_path: Path) -> None:

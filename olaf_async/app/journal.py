@@ -116,7 +116,7 @@ def _mended(path: Path) -> str:
     """
     if not path.exists() or not path.stat().st_size:
         return ""
-    reading = read(path)
+    reading = read(path, is_ours=True)
     if not reading.is_usual:
         raise JournalError(
             f"{path} is not as it was written: {reading.faults[0].text}. Look at it with `journal verify`, "

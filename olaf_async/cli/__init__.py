@@ -125,6 +125,7 @@ def paper_day(  # noqa: PLR0913 -- one parameter for each flag
 
 def _add_verbs() -> None:
     from olaf_async.cli.config import config_verbs
+    from olaf_async.cli.journal import journal_verbs
     from olaf_async.cli.live import live
     from olaf_async.cli.record import record
     from olaf_async.cli.serve import serve_paper
@@ -136,6 +137,7 @@ def _add_verbs() -> None:
     app.command(cls=Verb)(backtest)
     app.command("serve-paper", cls=Verb)(serve_paper)
     app.command(cls=Verb)(record)
+    app.add_typer(journal_verbs, name="journal")
     app.add_typer(config_verbs, name="config")
 
 

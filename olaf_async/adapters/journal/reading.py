@@ -75,15 +75,15 @@ class Reading:
         return bool(self.records) and self.records[-1].entry is Entry.CLOSED
 
 
-def read(path: Path) -> Reading:
-    """Read and check a journal.
+def read(path: Path, *, is_ours: bool = False) -> Reading:
+    """Read and check a journal; ``is_ours``: the caller holds the lease and has not opened the file.
 
     Raises:
         JournalError: there is none, it is no journal, or of a format that this version does not know.
     """
     if not path.is_file():
         raise JournalError(f"there is no journal {path}")
-    is_live = holder(path.parent) is not None
+    is_live = not is_ours and holder(path.parent) is not None
     rows: list[Row] = []
     faults: list[Fault] = []
     try:

@@ -48,19 +48,14 @@ class Rerunner:
         self._check = check
         self._engine: Engine | None = None
         self._wanted: deque[Intent] = deque()
+        self._told: Record | None = None
+        self._belief = ""
         self._counts = dict.fromkeys(Entry, 0)
 
     def run(self, records: Iterable[Record]) -> Rerun:
         """Execute the records in their order, up to the first difference."""
-        last: Record | None = None
-        difference: Difference | None = None
-        for last in records:
-            difference = self._step(last)
-            if difference is not None:
-                break
-        else:
-            if last is not None and self._wanted:
-                difference = Difference(last, "the journal ends", f"also wanted: {self._wanted[0]}")
+        steps = filter(None, map(self._step, records))
+        difference = next(steps, None) or self._left_over("the journal ends")
         counts = self._counts
         asked = counts[Entry.SENDING] + counts[Entry.PUT_OFF] + counts[Entry.NOT_SENT]
         return Rerun(counts[Entry.HEADER], counts[Entry.EVENT], counts[Entry.INTENT], asked, difference)
@@ -69,8 +64,8 @@ class Rerunner:
         entry, body = record.entry, record.body
         is_of_the_core = entry is not Entry.NOT_SENT or (isinstance(body, NotSent) and body.is_refused)
         self._counts[entry] += is_of_the_core
-        if self._wanted and entry is not Entry.INTENT:
-            return Difference(record, "nothing more was wanted", f"also wanted: {self._wanted[0]}")
+        if entry is not Entry.INTENT and (left := self._left_over("nothing more was wanted")):
+            return left
         match entry:
             case Entry.HEADER:
                 assert isinstance(body, Header), "a header's record holds the header"
@@ -80,7 +75,7 @@ class Rerunner:
                 assert isinstance(body, Event), "an event's record holds the event"
                 return self._tell(record, body)
             case Entry.INTENT:
-                wanted = self._wanted.popleft() if self._wanted else "nothing more is wanted"
+                wanted = self._wanted.popleft() if self._wanted else None
                 return _compare(record, body, wanted)
             case Entry.SENDING | Entry.PUT_OFF | Entry.NOT_SENT if is_of_the_core:
                 return self._ask(record)
@@ -90,6 +85,7 @@ class Rerunner:
         engine = self._engine
         if engine is None:
             return Difference(record, repr(event), "there is no header before it")
+        self._told = record
         try:
             self._wanted.extend(engine.handle(event))
         except Exception as crash:  # noqa: BLE001 -- a crash of the day has to come again, and is told
@@ -98,8 +94,22 @@ class Rerunner:
             return Difference(record, "the core took it in", f"the core crashes: {crash!r}")
         if record.fingerprint is None:
             return Difference(record, "the core crashed", "the core takes it in")
-        now = fingerprint(engine)
-        return None if now == record.fingerprint else Difference(record, record.fingerprint, now)
+        self._belief = fingerprint(engine)
+        return None
+
+    def _left_over(self, written: str) -> Difference | None:
+        """What is still different about the last event once its intents have been compared.
+
+        A command says more than a fingerprint, so that is looked at last.
+        """
+        told, self._told = self._told, None
+        if told is None:
+            return None
+        if self._wanted:
+            return Difference(told, written, f"also wanted: {self._wanted[0]}")
+        if told.fingerprint is not None and told.fingerprint != self._belief:
+            return Difference(told, f"belief {told.fingerprint}", f"belief {self._belief}")
+        return None
 
     def _ask(self, record: Record) -> Difference | None:
         asked, answer = _question(record)
