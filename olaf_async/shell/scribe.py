@@ -11,11 +11,11 @@ from olaf_async.ports.journal import Journal, Line
 
 
 class Scribe:
-    """``on_failure`` hears once of each time that the journal begins to fail."""
+    """``on_change`` hears why the journal begins to fail, and (with None) that it keeps again."""
 
-    def __init__(self, journal: Journal, on_failure: Callable[[JournalError], None]) -> None:
+    def __init__(self, journal: Journal, on_change: Callable[[JournalError | None], None]) -> None:
         self._journal = journal
-        self._on_failure = on_failure
+        self._on_change = on_change
         self.is_failing = False
 
     def write(self, *lines: Line) -> bool:
@@ -31,6 +31,6 @@ class Scribe:
         except JournalError as error:
             failure = error
         was_failing, self.is_failing = self.is_failing, failure is not None
-        if failure is not None and not was_failing:
-            self._on_failure(failure)
+        if self.is_failing != was_failing:
+            self._on_change(failure)
         return failure is None

@@ -104,7 +104,7 @@ class Supervisor:
         self._ports = ports
         self._clock = ports.clock
         self._timeout_ns = timeout_ns
-        self.scribe = Scribe(ports.journal, self._journal_failed)
+        self.scribe = Scribe(ports.journal, self._journal_changed)
         self.pump = Pump(self.engine, plans, ports.clock, self.scribe)
         self.poller = Poller(
             self.engine,
@@ -226,7 +226,12 @@ class Supervisor:
         text = f"{name} died ({type(error).__name__}: {error}); no new entries, stops and exits go on"
         self._end_new_risk("task_died", text)
 
-    def _journal_failed(self, error: JournalError) -> None:
+    def _journal_changed(self, error: JournalError | None) -> None:
+        if error is None:
+            self._say(
+                None, Severity.NOTE, "journal_kept", "the journal is written again; a resume counts now"
+            )
+            return
         text = f"the journal cannot be written ({error}): no new entries; stops stand and exits go on"
         self._end_new_risk("journal_failing", text)
 
@@ -235,7 +240,10 @@ class Supervisor:
         self._alarm(None, code, text)
 
     def _alarm(self, symbol: str | None, code: str, text: str) -> None:
-        now_ns, message = self._clock.now_ns(), Say(symbol, Severity.ALARM, code, text)
+        self._say(symbol, Severity.ALARM, code, text)
+
+    def _say(self, symbol: str | None, severity: Severity, code: str, text: str) -> None:
+        now_ns, message = self._clock.now_ns(), Say(symbol, severity, code, text)
         self._ports.alarms.say(now_ns, message)
         self.scribe.write(Line(Entry.NOTE, now_ns, message))
 

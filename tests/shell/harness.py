@@ -136,8 +136,8 @@ class PumpBench:
         self.engine = Engine(plans, rules or Rules())
         self.outlet = Outlet(self.journal)
         by_symbol = {plan.setup.symbol: plan for plan in plans}
-        self.journal_failures: list[JournalError] = []
-        self.scribe = Scribe(self.journal, self.journal_failures.append)
+        self.journal_changes: list[JournalError | None] = []
+        self.scribe = Scribe(self.journal, self.journal_changes.append)
         self.pump = Pump(self.engine, by_symbol, self.clock, self.scribe)
         self.pump.connect(self.outlet)
 
@@ -285,12 +285,12 @@ class DeskBench:
         self.journal = journal or MemoryJournal()
         self.events: list[Event] = []
         self.crashes: list[str] = []
-        self.journal_failures: list[JournalError] = []
+        self.journal_changes: list[JournalError | None] = []
         self.desk = Desk(
             self.engine,
             self.broker,
             clock,
-            Scribe(self.journal, self.journal_failures.append),
+            Scribe(self.journal, self.journal_changes.append),
             self._report,
             self._read_books,
             timeout_ns=round(timeout_s * SECOND_NS),

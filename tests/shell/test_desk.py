@@ -152,7 +152,7 @@ def test_d2_an_entry_that_the_journal_cannot_keep_is_not_sent_and_that_is_told()
     assert bench.broker.calls == []
     assert bench.outcomes("1-entry") == [(0, Outcome.NOT_SENT)]
     assert bench.journalled("1-entry") == [Entry.NOT_SENT], "should the sending be kept later, so is this"
-    assert len(bench.journal_failures) == 1
+    assert [str(change) for change in bench.journal_changes] == ["no space left on device", "None"]
     assert bench.crashes == []
 
 
@@ -174,7 +174,7 @@ def test_d2_what_takes_risk_away_is_sent_though_the_journal_cannot_keep_it(
     bench = on_virtual_time(story)
     assert [key for _, _, key in bench.broker.calls] == [intent.key]
     assert [outcome for _, outcome in bench.outcomes(intent.key)] == [Outcome.ACCEPTED]
-    assert len(bench.journal_failures) == 1
+    assert len(bench.journal_changes) == 1
 
 
 def test_d2_each_question_to_the_core_is_journalled_with_its_time_and_the_answer() -> None:

@@ -221,7 +221,7 @@ def test_p3_a_journal_that_fails_is_told_of_once_and_the_core_goes_on() -> None:
     bench.pump.put(HALT)
     bench.pump.put(Commanded(OPEN_NS, Command.STOP))
     bench.pump.turn()
-    assert [str(error) for error in bench.journal_failures] == ["no space left on device"]
+    assert [str(error) for error in bench.journal_changes] == ["no space left on device"]
     assert bench.kinds() == ["Commanded", "Commanded"]
     assert bench.engine.account.is_stopping
 

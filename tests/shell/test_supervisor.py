@@ -371,4 +371,5 @@ def test_s5_a_resume_while_the_journal_fails_is_taken_back() -> None:
 def test_s5_once_the_journal_keeps_again_a_person_may_resume() -> None:
     world = on_a_filling_disk(partial(a_person_resumes, is_full=False))
     assert len(world.orders(Side.BUY)) == 1
+    assert "journal_kept" in world.alarms.codes
     assert alarms(world) == ["journal_failing"]
