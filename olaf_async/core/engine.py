@@ -7,18 +7,17 @@
 Both ``handle`` and ``admit`` advance the sequence number; a journal of their calls re-executes a day.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeAlias, assert_never
 
-from olaf_async.core import entries, evidence
+from olaf_async.core import entries, evidence, reconcile
 from olaf_async.core.account import Account
 from olaf_async.core.guards import STANDARD, Guards
 from olaf_async.core.invariants import Check
 from olaf_async.core.invariants import check as check_invariants
 from olaf_async.core.market import Guard
-from olaf_async.core.reconcile import Executions, SymbolBooks
 from olaf_async.core.rules import NEVER_NS, SECOND_NS, Rules
 from olaf_async.core.state import SymbolState
 from olaf_async.core.trader import Trader
@@ -300,7 +299,8 @@ class Engine:
         )
         for order_id in (*present, *(trade.order_id for trade in event.trades)):
             account.see(order_id)
-        for symbol, books in _by_symbol(event, self.traders, contains_all=contains_all).items():
+        parts = reconcile.by_symbol(event, self.traders, contains_all=contains_all)
+        for symbol, books in parts.items():
             trader = self.traders[symbol]
             self._tell(trader, event.at_ns, partial(trader.books_read, books, event.at_ns))
         if account.read():
@@ -469,39 +469,3 @@ def _is_raise(order: Order, intent: OrderIntent) -> bool:
     if not isinstance(intent, ModifyOrder) or intent.role is not Role.STOP or order.restore is not None:
         return False
     return intent.terms.quantity == order.terms.quantity and intent.terms.trigger != order.terms.trigger
-
-
-def _by_symbol(
-    event: BooksRead, symbols: Mapping[str, Trader], *, contains_all: bool
-) -> dict[str, SymbolBooks]:
-    """Split a read by symbol.
-
-    The position counts only beside executions that add up to it, and those only beside their orders.
-    """
-    rows: dict[str, dict[str, OrderRow]] = {symbol: {} for symbol in symbols}
-    executions: dict[str, dict[str, Executions]] = {symbol: {} for symbol in symbols}
-    net = dict.fromkeys(symbols, 0)
-    for row in event.orders:
-        if row.symbol in rows:
-            rows[row.symbol][row.order_id] = row
-    for trade in event.trades:
-        if trade.symbol in executions:
-            done = executions[trade.symbol].setdefault(trade.order_id, Executions())
-            done.quantity += trade.side.sign * trade.quantity
-            done.value += trade.side.sign * trade.quantity * trade.price
-    for position in event.positions:
-        if position.symbol in net:
-            net[position.symbol] = position.quantity
-    return {
-        symbol: SymbolBooks(
-            event.asked_ns,
-            event.asked_seq,
-            rows[symbol],
-            executions[symbol],
-            net[symbol],
-            contains_all
-            and executions[symbol].keys() <= rows[symbol].keys()
-            and net[symbol] == sum(done.quantity for done in executions[symbol].values()),
-        )
-        for symbol in symbols
-    }

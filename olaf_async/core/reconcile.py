@@ -5,12 +5,13 @@ is evidence in any read; absence, and the position, only in a *complete* one: it
 seen earlier today, and its positions are what its trades add up to.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from olaf_async.core import evidence
 from olaf_async.core.guards import Guards
 from olaf_async.core.state import CONFIRMING_READS, SymbolState, is_unanswered
-from olaf_async.domain.events import OrderRow, Status
+from olaf_async.domain.events import BooksRead, OrderRow, Status
 from olaf_async.domain.intents import Severity
 from olaf_async.domain.order import ENDS, Order, OrderState, PriceType, Role, Signal, Terms
 from olaf_async.domain.price import Paise
@@ -35,6 +36,40 @@ class SymbolBooks:
     executions: dict[str, Executions]
     net: int
     is_complete: bool
+
+
+def by_symbol(event: BooksRead, symbols: Collection[str], *, contains_all: bool) -> dict[str, SymbolBooks]:
+    """Split a read by symbol.
+
+    The position counts only beside executions that add up to it, and those only beside their orders.
+    """
+    rows: dict[str, dict[str, OrderRow]] = {symbol: {} for symbol in symbols}
+    executions: dict[str, dict[str, Executions]] = {symbol: {} for symbol in symbols}
+    net = dict.fromkeys(symbols, 0)
+    for row in event.orders:
+        if row.symbol in rows:
+            rows[row.symbol][row.order_id] = row
+    for trade in event.trades:
+        if trade.symbol in executions:
+            done = executions[trade.symbol].setdefault(trade.order_id, Executions())
+            done.quantity += trade.side.sign * trade.quantity
+            done.value += trade.side.sign * trade.quantity * trade.price
+    for position in event.positions:
+        if position.symbol in net:
+            net[position.symbol] = position.quantity
+    return {
+        symbol: SymbolBooks(
+            event.asked_ns,
+            event.asked_seq,
+            rows[symbol],
+            executions[symbol],
+            net[symbol],
+            contains_all
+            and executions[symbol].keys() <= rows[symbol].keys()
+            and net[symbol] == sum(done.quantity for done in executions[symbol].values()),
+        )
+        for symbol in symbols
+    }
 
 
 def absorb(state: SymbolState, guards: Guards, books: SymbolBooks, now_ns: int) -> None:

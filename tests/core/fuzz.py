@@ -34,7 +34,6 @@ from olaf_async.domain.events import (
     QuoteRead,
     StreamChanged,
     TradeRow,
-    Verb,
 )
 from olaf_async.domain.intents import (
     CancelOrder,
@@ -55,6 +54,7 @@ from olaf_async.strategies.eighty_twenty import EightyTwenty, EightyTwentyRules
 from tests.core import fuzz_checks as check
 from tests.core.fuzz_broker import TICK, UNTRUE, Broker, Fault, Tape
 from tests.core.fuzz_checks import Watched, Wrong
+from tests.core.fuzz_words import VERBS, brief
 
 MS = 1_000_000
 DAY = date(2026, 11, 23)
@@ -72,12 +72,6 @@ CALM_S = 200
 STEPS_AT_ONE_INSTANT = 200
 MOST_EVENTS = 10_000
 PAUSES_S = (0.01, 0.02, 0.05, 0.1, 0.3, 0.3, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 4, 5, 6, 12, 20, 31, 140)
-
-VERBS: dict[type[OrderIntent], Verb] = {
-    PlaceOrder: Verb.PLACE,
-    ModifyOrder: Verb.MODIFY,
-    CancelOrder: Verb.CANCEL,
-}
 
 
 @dataclass(slots=True, eq=False)
@@ -687,30 +681,3 @@ def plan_of(symbol: str, direction: Direction, *, is_immediate: bool) -> Plan:
         trigger_window_ns=1200 * SECOND_NS, bar_ns=BAR_NS, reenters_at_once=is_immediate
     )
     return Plan(setup, SESSION, EightyTwenty(setup, SESSION, rules))
-
-
-def brief(what: object) -> str:
-    """An event or intent in a few words."""
-    match what:
-        case PlaceOrder() | ModifyOrder():
-            terms = what.terms
-            at = f"{terms.quantity} at {terms.price}, {terms.trigger}"
-            words = f"{VERBS[type(what)].value} {what.key} {what.side.value} {at} #{what.request}"
-        case CancelOrder():
-            words = f"cancel {what.key} #{what.request}"
-        case BooksRead(orders=orders, positions=positions):
-            rows = " ".join(f"{row.order_id}:{row.status.value}:{row.filled}" for row in orders)
-            words = f"books of {what.asked_seq}: {rows}; {[one.quantity for one in positions]}"
-        case OrderUpdated(row=row):
-            words = f"frame {row.order_id} {row.status.value} {row.filled} of {row.quantity} at {row.trigger}"
-        case OrderAnswered():
-            words = (
-                f"answer {what.verb.value} {what.key} {what.outcome.value} {what.order_id} #{what.request}"
-            )
-        case Say():
-            words = f"{what.severity.value}: {what.code}: {what.text}"
-        case ReportTrade(trade=trade):
-            words = f"trade {trade.quantity} {trade.entry_value}->{trade.exit_value} {trade.reason.value}"
-        case _:
-            words = str(what)
-    return words

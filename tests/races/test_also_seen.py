@@ -3,16 +3,15 @@
 An old snapshot, a price with a binary tail, a stop at every print, a counter that ran past its limit.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import replace
 
 import pytest
 
-from olaf_async.core import engine, reconcile
+from olaf_async.core import reconcile
 from olaf_async.core.guards import STANDARD, Guards
 from olaf_async.core.reconcile import SymbolBooks
 from olaf_async.core.rules import SECOND_NS
-from olaf_async.core.trader import Trader
 from olaf_async.domain.events import BooksRead, Verb
 from olaf_async.domain.intents import PlaceOrder
 from olaf_async.domain.order import Role, Side
@@ -58,12 +57,12 @@ def believes_all(monkeypatch: pytest.MonkeyPatch) -> None:
     """A read lacks orders that are known, and nobody minds; and one is enough."""
 
     def as_if_whole(
-        event: BooksRead, symbols: Mapping[str, Trader], *, contains_all: bool
+        event: BooksRead, symbols: Collection[str], *, contains_all: bool
     ) -> dict[str, SymbolBooks]:
         return split(event, symbols, contains_all=True)
 
-    split = engine._by_symbol
-    monkeypatch.setattr(engine, "_by_symbol", as_if_whole)
+    split = reconcile.by_symbol
+    monkeypatch.setattr(reconcile, "by_symbol", as_if_whole)
     monkeypatch.setattr(reconcile, "CONFIRMING_READS", 1)
 
 
