@@ -12,6 +12,7 @@ from olaf_async.core import reconcile
 from olaf_async.core.guards import STANDARD, Guards
 from olaf_async.core.reconcile import SymbolBooks
 from olaf_async.core.rules import SECOND_NS
+from olaf_async.core.trader import Trader
 from olaf_async.domain.events import BooksRead, Verb
 from olaf_async.domain.intents import PlaceOrder
 from olaf_async.domain.order import Role, Side
