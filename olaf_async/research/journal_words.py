@@ -32,7 +32,11 @@ from olaf_async.ports.journal import NotSent, PutOff
 
 
 def words(body: object) -> str:
-    """What a record says."""
+    """What a record says, in one line; whatever a broker put into a message, it moves no cursor."""
+    return "".join(letter if letter.isprintable() else " " for letter in _words(body))
+
+
+def _words(body: object) -> str:
     match body:
         case PutOff(intent, until_ns):
             return f"{'not yet' if until_ns else 'the books first'}: {_intent(intent)}"
