@@ -86,7 +86,7 @@ def test_help_names_the_verbs_that_exist_and_no_other(olaf: Olaf) -> None:
     verbs = "live replay scan backtest simulate serve-paper record status halt resume flatten reconcile"
     verbs += " journal audit report doctor config"
     listed = [verb for verb in verbs.split() if re.search(rf"^│ {verb} ", ended.out, re.MULTILINE)]
-    assert listed == ["live", "replay", "scan", "backtest", "serve-paper", "record", "config"]
+    assert listed == ["live", "replay", "scan", "backtest", "serve-paper", "record", "journal", "config"]
 
 
 @pytest.mark.parametrize(
