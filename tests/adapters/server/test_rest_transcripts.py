@@ -295,6 +295,15 @@ async def test_the_recorded_square_off_is_answered_alike() -> None:
     assert played.asked["placeorder"] == 6
 
 
+async def test_the_recorded_orders_of_the_split_layout_are_answered_alike() -> None:
+    """That layout looks every 5 s and misses a spike; ours sees every tick, so it is not asked there."""
+    spike = "split/spike-through-trigger-and-back-within-2s"
+    async with playing() as played:
+        lines = recorded("10-split-layout.jsonl")
+        await played.play(line for line in lines if line["case"] != spike or "price" in line)
+    assert played.asked == {"placeorder": 4, "orderstatus": 4, "closeposition": 1}
+
+
 def as_served(lines: Iterator[Json]) -> Iterator[Json]:
     """The request that a slow server got to 3 s later, when it got to it."""
     case = "lost/client-timeout-while-server-is-slow-order-appears-later"
