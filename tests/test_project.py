@@ -13,6 +13,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 import olaf_async
+from olaf_async.settings import load_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = ("run", "dev", "build")
@@ -235,3 +236,13 @@ def test_every_make_target_that_a_document_names_exists() -> None:
 def test_the_help_of_make_tells_of_every_target() -> None:
     (phony,) = re.findall(r"^\.PHONY: (.+)$", read("Makefile"), re.MULTILINE)
     assert set(re.findall(r"^([a-z]+):.*## \S", read("Makefile"), re.MULTILINE)) == set(phony.split())
+
+
+def test_the_settings_that_the_first_live_day_is_tried_with_are_read_whole() -> None:
+    fast = load_settings(
+        ROOT / "docs" / "fast-day.toml", {"session.open": "06:00", "session.close": "06:07"}, {}
+    )
+    slow = load_settings(ROOT / "olaf_async" / "sample" / "settings.toml", env={})
+    assert fast.strategy.trail_bar_s * 60 == slow.strategy.trail_bar_s
+    assert fast.strategy.trigger_window_s * 60 == slow.strategy.trigger_window_s
+    assert "docs/fast-day.toml" in read("README.md")
