@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""What Olaf reaches the world through: brokers, feeds, files, clocks. Each implements a port."""
