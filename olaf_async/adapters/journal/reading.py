@@ -15,6 +15,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import NoneType
 from typing import Final
 
 from olaf_async.adapters.journal.codec import VERSION, decode
@@ -28,6 +29,9 @@ _WAL_HEAD: Final = 32
 _FRAME_HEAD: Final = 24
 _FAULTS_MAX: Final = 20
 """More than so many of one file tell nothing new."""
+_TYPES: Final = frozenset((int, str, int, bytes, mark, bytes) for mark in (str, NoneType))
+"""Of a row's values. SQLite holds a writer to them, and a reader not."""
+_UNREADABLE: Final = (sqlite3.Error, UnicodeDecodeError)
 _FINGERPRINT: Final = re.compile("[0-9a-f]{32}")
 
 
@@ -92,7 +96,7 @@ def read(path: Path, *, is_ours: bool = False) -> Reading:
             faults += _read_rows(copy, db, rows)
             if not is_live:
                 faults += _torn_tail(copy, db, len(rows))
-    except sqlite3.Error as error:
+    except _UNREADABLE as error:
         raise JournalError(f"{path} cannot be read: {error}") from error
     records, found = _check(rows)
     return Reading(path, tuple(rows), tuple(records), (*found, *faults)[:_FAULTS_MAX], is_live)
@@ -118,11 +122,15 @@ def _snapshot(path: Path, *, is_live: bool) -> Iterator[tuple[Path, sqlite3.Conn
 def _read_rows(copy: Path, db: sqlite3.Connection, rows: list[Row]) -> Iterator[Fault]:
     """Add the rows there are; tell where they cannot be read any more."""
     try:
-        rows += map(Row._make, db.execute("SELECT * FROM records ORDER BY seq"))
+        for values in db.execute("SELECT * FROM records ORDER BY seq"):
+            if tuple(map(type, values)) not in _TYPES:
+                yield Fault(len(rows), f"record {len(rows) + 1} holds values of another kind")
+                return
+            rows.append(Row(*values))
         for (text,) in db.execute("PRAGMA integrity_check(1)"):
             if text != "ok":
                 yield Fault(len(rows), f"the file's own structure is damaged: {text}")
-    except sqlite3.Error as error:
+    except _UNREADABLE as error:
         head = copy.read_bytes()[:_HEAD]
         size = int.from_bytes(head[16:18], "big") * int.from_bytes(head[28:32], "big")
         is_short = copy.stat().st_size < size

@@ -206,6 +206,36 @@ def test_r2_a_byte_anywhere_in_the_file_never_makes_another_day_of_it(
     assert reading.faults or reading.records == good.records
 
 
+def test_r2_a_value_of_another_kind_is_found(whole: Path) -> None:
+    """Which kind a value is of is a byte of the file like any other."""
+    with sqlite3.connect(whole) as db:
+        db.execute("CREATE TABLE loose (seq INTEGER PRIMARY KEY, entry, at_ns, body, fingerprint, chain)")
+        db.execute("INSERT INTO loose SELECT * FROM records")
+        db.execute("UPDATE loose SET fingerprint = CAST(fingerprint AS BLOB) WHERE seq = 3")
+        db.execute("DROP TABLE records")
+        db.execute("ALTER TABLE loose RENAME TO records")
+    db.close()
+    reading = read(whole)
+    assert (reading.is_altered, len(reading.records)) == (True, 2)
+    assert texts(reading) == ["record 3 holds values of another kind"]
+
+
+def test_r2_a_record_of_another_day_in_the_same_place_is_found(whole: Path, tmp_path: Path) -> None:
+    """Each record carries a hash that fits its own content, and not the day's."""
+    other = tmp_path / "other.journal"
+    journal = SqliteJournal(other)
+    journal.append(Entry.EVENT, 1, PriceTouched("TCS", 1, PRICE), "0" * 32)
+    fill(journal, 2)
+    journal.close()
+    with sqlite3.connect(whole) as db:
+        db.execute("ATTACH ? AS other", (str(other),))
+        db.execute("REPLACE INTO main.records SELECT * FROM other.records WHERE seq = 5")
+    db.close()
+    reading = read(whole)
+    assert [record.body for record in reading.records][4] == PriceTouched("INFY", 5, PRICE + 5)
+    assert texts(reading)[0] == "record 5 is not what was written"
+
+
 def test_r2_damage_in_the_middle_of_the_log_is_not_taken_for_a_torn_end(path: Path) -> None:
     killed(path)
     log = Path(f"{path}-wal")
