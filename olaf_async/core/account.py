@@ -65,7 +65,7 @@ class Account:
             (self.is_mode_foreign, "the server is not in the mode it was in at the start"),
             (self.is_clock_skewed, "the wall clock disagrees with the boot-time clock"),
             (self.is_order_queued, "an order waits at the server for a person's approval"),
-            (self.is_blind, "the account's books cannot be read"),
+            (self.is_blind, "the account's books cannot be relied on"),
         )
         return next((why for holds, why in reasons if holds), None)
 
@@ -111,7 +111,7 @@ class Account:
         return True
 
     def fail_to_read(self, at_ns: int, why: str) -> bool:
-        """Take in that a read of the books failed; whether that has just gone on for too long.
+        """Take in that a read of the books failed or lacked something; whether that went on for too long now.
 
         Nobody could protect what an entry fills while nothing of the account is known.
         """
@@ -121,12 +121,15 @@ class Account:
             return False
         self.is_blind = True
         self.say(
-            None, Severity.ALARM, "books_unreadable", f"the books cannot be read ({why}): no new entries"
+            None,
+            Severity.ALARM,
+            "books_unreadable",
+            f"the books cannot be relied on ({why}): no new entries; stops may not stand as last seen",
         )
         return True
 
     def read(self) -> bool:
-        """Take in that the books were read; whether they could not be for long."""
+        """Take in that the books were read whole; whether they could not be for long."""
         was_blind, self.is_blind, self.unread_since_ns = self.is_blind, False, None
         if was_blind:
             self.say(None, Severity.NOTE, "books_readable", "the books can be read again")

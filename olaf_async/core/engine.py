@@ -294,17 +294,25 @@ class Engine:
         account.asked_seq, account.asked_ns = event.asked_seq, event.asked_ns
         present = {row.order_id: None for row in event.orders}
         # An order seen only after the read was asked for may well be missing from it.
-        contains_all = all(
-            order_id in present for order_id, seq in account.seen_ids.items() if seq <= event.asked_seq
-        )
+        missing = [
+            order_id
+            for order_id, seq in account.seen_ids.items()
+            if seq <= event.asked_seq and order_id not in present
+        ]
         for order_id in (*present, *(trade.order_id for trade in event.trades)):
             account.see(order_id)
-        parts = reconcile.by_symbol(event, self.traders, contains_all=contains_all)
+        parts = reconcile.by_symbol(event, self.traders, contains_all=not missing)
         for symbol, books in parts.items():
             trader = self.traders[symbol]
             self._tell(trader, event.at_ns, partial(trader.books_read, books, event.at_ns))
-        if account.read():
+        if self._is_sight_changed(event.at_ns, missing):
             self._all_look_again(event.at_ns)
+
+    def _is_sight_changed(self, at_ns: int, missing: list[str]) -> bool:
+        """Books that lack what they showed before prove nothing: for long, that is not to see at all."""
+        if not missing:
+            return self.account.read()
+        return self.account.fail_to_read(at_ns, f"order {missing[0]}, seen earlier, is missing from them")
 
     def _books_failed(self, event: BooksFailed) -> None:
         self.account.asked_seq, self.account.asked_ns = event.asked_seq, event.at_ns

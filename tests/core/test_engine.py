@@ -686,3 +686,20 @@ def test_a_read_between_failures_begins_the_count_anew() -> None:
         fail_to_read(bench, 14)
         bench.books()
     assert "books_unreadable" not in bench.said
+
+
+def test_books_that_lack_for_long_what_they_showed_are_as_good_as_unread() -> None:
+    """A server that has forgotten its account shows books that are empty and answers all else."""
+    bench = Bench()
+    bench.hold()
+    orders, bench.ledger.orders = bench.ledger.orders, {}
+    for _ in range(20):
+        bench.wait(1)
+        bench.books()
+    assert bench.said.count("books_unreadable") == 1
+    assert "is missing" in next(say.text for say in bench.says if say.code == "books_unreadable")
+    assert bench.engine.account.refuses_new_risk() is not None
+    assert bench.state.held == 10, "absence from such books proves nothing"
+    bench.ledger.orders = orders
+    bench.books()
+    assert bench.engine.account.refuses_new_risk() is None
