@@ -145,7 +145,7 @@ def _modify_answered(state: SymbolState, guards: Guards, order: Order, answer: O
         return
     match answer.outcome:
         case Outcome.ACCEPTED:
-            modify_done(state, order)
+            modify_done(state, order, answer.at_ns)
         case Outcome.LOST | Outcome.QUEUED:
             order.apply(Signal.MODIFY_LOST)
             state.want_books()
@@ -161,9 +161,10 @@ def _modify_answered(state: SymbolState, guards: Guards, order: Order, answer: O
             assert_never(answer.outcome)
 
 
-def modify_done(state: SymbolState, order: Order) -> None:
+def modify_done(state: SymbolState, order: Order, now_ns: int) -> None:
     """The pending terms are the order's terms now."""
     order.resolve(is_done=True)
+    order.changed_ns = now_ns
     order.restore = None
     state.stop_refusals = 0
     state.want_books()
@@ -204,10 +205,10 @@ def row_seen(state: SymbolState, order: Order, row: OrderRow, now_ns: int, *, is
     if order.state in ENDS:
         return
     if row.status is not Status.WORKING:
-        _end_seen(state, order, row, is_frame=is_frame)
+        _end_seen(state, order, row, now_ns, is_frame=is_frame)
 
 
-def _end_seen(state: SymbolState, order: Order, row: OrderRow, *, is_frame: bool) -> None:
+def _end_seen(state: SymbolState, order: Order, row: OrderRow, now_ns: int, *, is_frame: bool) -> None:
     """Take a terminal status as a claim.
 
     Its fills must be proved by a tradebook asked for afterwards; a book's own claim needs a second read as
@@ -221,7 +222,7 @@ def _end_seen(state: SymbolState, order: Order, row: OrderRow, *, is_frame: bool
     if order.state is not OrderState.ENDING:
         state.want_books()
         order.apply(Signal.SEEN_ENDED)
-        order.evidence_seq = state.account.seq
+        order.evidence_seq, order.evidence_ns = state.account.seq, now_ns
         if row.reason:
             text = f"{state.symbol}: {order.key} {row.status.value}: {row.reason}"
             state.say(Severity.WARNING, "order_ended", text)

@@ -10,12 +10,20 @@ from dataclasses import dataclass
 
 from olaf_async.core import evidence
 from olaf_async.core.guards import Guards
+from olaf_async.core.rules import SECOND_NS
 from olaf_async.core.state import CONFIRMING_READS, SymbolState, is_unanswered
 from olaf_async.domain.events import BooksRead, OrderRow, Status
 from olaf_async.domain.intents import Severity
 from olaf_async.domain.order import ENDS, Order, OrderState, PriceType, Role, Signal, Terms
 from olaf_async.domain.price import Paise
 from olaf_async.domain.trade import ExitReason
+
+BOOK_LAG_NS = 5 * SECOND_NS
+"""How long after an accepted change, until it first shows that, a book may show the order as it was."""
+CLAIM_GAP_NS = 2 * SECOND_NS
+"""How far apart two reads have to be that prove by themselves that an order has ended or shares are gone:
+while an order is being accepted, changed or cancelled a book may show another row's status for it, about a
+second long, and a book may lag behind what a frame has told."""
 
 
 @dataclass(slots=True)
@@ -147,7 +155,7 @@ def _standing(state: SymbolState, order: Order, row: OrderRow, asked_ns: int, no
     if order.state is OrderState.ENDING and not order.is_end_framed:
         order.apply(Signal.SEEN_STANDING)
     if order.state is not OrderState.MODIFYING and shown == order.pending:
-        evidence.modify_done(state, order)
+        evidence.modify_done(state, order, now_ns)
     elif order.state is not OrderState.MODIFYING and order.pending is not None and shown == order.terms:
         evidence.modify_refused(state, order, now_ns)
     elif order.state is OrderState.MODIFY_UNDECIDED and _is_modify_past_settling(state, order, asked_ns):
@@ -156,17 +164,21 @@ def _standing(state: SymbolState, order: Order, row: OrderRow, asked_ns: int, no
     if order.state is OrderState.CANCELLING and now_ns >= order.next_cancel_ns:
         order.apply(Signal.CANCEL_FAILED)
     if order.state is OrderState.WORKING:
-        _read_back(state, order, row.price_type, shown)
+        _read_back(state, order, row.price_type, shown, asked_ns)
 
 
-def _read_back(state: SymbolState, order: Order, kind: PriceType, shown: Terms) -> None:
+def _read_back(state: SymbolState, order: Order, kind: PriceType, shown: Terms, asked_ns: int) -> None:
     """What the broker keeps must be what we sent, field by field; repaired once, then a person is called.
 
     Every read is held against it, because a change that counted as lost may land at any time. A stop that
     has triggered shows as the limit order it is by then.
     """
     is_kind_kept = kind in (order.price_type, PriceType.LIMIT)
-    if is_kind_kept and (shown == order.terms or _is_late_raise(state, order, shown)):
+    is_same = is_kind_kept and shown == order.terms
+    if not is_same and order.changed_ns and asked_ns < order.changed_ns + BOOK_LAG_NS:
+        return
+    order.changed_ns = 0
+    if is_same or (is_kind_kept and _is_late_raise(state, order, shown)):
         return
     wanted, order.terms = order.terms, shown
     state.say(
@@ -197,6 +209,8 @@ def _is_late_raise(state: SymbolState, order: Order, shown: Terms) -> bool:
 def _ending(state: SymbolState, order: Order, row: OrderRow, books: SymbolBooks, now_ns: int) -> None:
     """The row says that it has ended; believed when framed or seen before, with the executions to match."""
     is_second = order.state is OrderState.ENDING and books.asked_seq >= order.evidence_seq
+    if not order.is_end_framed:
+        is_second &= books.asked_ns >= order.evidence_ns + CLAIM_GAP_NS
     evidence.row_seen(state, order, row, now_ns, is_frame=False)
     # "complete" has no proof of its own: only the executions can end it.
     if order.state is OrderState.ENDING and order.ended_as is not None and is_second and books.is_complete:
@@ -275,6 +289,14 @@ def _unseen(state: SymbolState, books: SymbolBooks) -> None:
         evidence.protect_unseen(state)
 
 
+def _note_shortfall(state: SymbolState, asked_ns: int) -> None:
+    """Count a read that shows less than we hold; all books together may lag behind a fill in a frame."""
+    if not state.shortfall_reads:
+        state.shortfall_reads, state.shortfall_ns = 1, asked_ns
+    elif asked_ns >= state.shortfall_ns + CLAIM_GAP_NS:
+        state.shortfall_reads += 1
+
+
 def _position(state: SymbolState, books: SymbolBooks) -> None:
     """Hold the account's net position against our fills."""
     seen = state.orient(books.net)
@@ -282,7 +304,7 @@ def _position(state: SymbolState, books: SymbolBooks) -> None:
     if seen >= state.held:
         state.shortfall_reads, state.ceiling = 0, None
     elif state.held > 0 and is_settled:
-        state.shortfall_reads += 1
+        _note_shortfall(state, books.asked_ns)
         if state.shortfall_reads >= CONFIRMING_READS:
             state.ceiling = max(0, seen)
             state.freeze(f"the account holds {seen} shares where our fills add up to {state.held}")

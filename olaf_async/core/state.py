@@ -94,6 +94,7 @@ class SymbolState:
     account_net: int = 0
     foreign: dict[str, Foreign] = field(default_factory=dict)
     shortfall_reads: int = 0
+    shortfall_ns: int = 0
     oversold_reads: int = 0
     last: Paise | None = None
     last_ns: int = -NEVER_NS
@@ -227,6 +228,8 @@ class SymbolState:
     def is_waiting_for_evidence(self) -> bool:
         """Whether the books should be read every second for this symbol."""
         if self.held < 0 or self.provisional or self.stops_gone > 1:
+            return True
+        if 0 < self.shortfall_reads < CONFIRMING_READS or any(order.changed_ns for order in self.slots):
             return True
         if self.touched_ns is not None and self.stop is not None:
             return True

@@ -173,7 +173,9 @@ class Order:
     be outstanding, ``modify_request`` its number and ``modify_sent_ns`` its sending, ``most_asked`` the most
     shares any of its modifies began or ended with; ``next_modify_ns`` and ``next_cancel_ns`` pace repeated
     calls. ``evidence_seq`` is the engine's sequence number when a terminal status was first seen,
-    ``sent_seq`` when it was sent; ``restore`` are terms that the broker was found not to keep.
+    ``evidence_ns`` the time of that; ``sent_seq`` is of when it was sent, ``changed_ns`` when its newest
+    change was accepted, 0 once a book has shown that; ``restore`` are terms that the broker was found not to
+    keep.
     """
 
     key: str
@@ -201,6 +203,8 @@ class Order:
     restore: Terms | None = None
     ended_as: Signal | None = None
     evidence_seq: int = -1
+    evidence_ns: int = 0
+    changed_ns: int = 0
     is_end_framed: bool = False
     absent_reads: int = 0
     doubtful_reads: int = 0

@@ -244,6 +244,7 @@ def test_four_of_ten_filled_during_the_cancel_are_held_and_counted_before_the_en
     bench.fill(entry, 4, tells=False)
     bench.end(entry, tells=False)
     bench.books()
+    bench.wait(2)
     bench.books()
     assert where(entry) is OrderState.CANCELLED
     assert bench.state.held == 4

@@ -302,8 +302,8 @@ def believes_an_old_read(bench: Bench) -> bool:
     old = bench.ask()
     bench.fill(entry)
     bench.settle()
-    for _ in range(2):
-        bench.tell(replace(old, at_ns=bench.later()))
+    for seconds in (0, 2):
+        bench.tell(replace(old, asked_ns=old.asked_ns + seconds * SECOND_NS, at_ns=bench.later()))
     return bench.frozen() is not None
 
 

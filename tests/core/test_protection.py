@@ -337,6 +337,7 @@ def test_terms_that_differ_field_by_field_are_put_right_once_and_then_a_person_i
     assert bench.frozen() is None
     bench.accept(bench.stop)
     bench.show("2", kept)
+    bench.wait(5)
     bench.books()
     differing = [say.text for say in bench.says if say.code == "terms_differ"]
     assert [text.rpartition("; ")[2] for text in differing] == [
@@ -347,6 +348,30 @@ def test_terms_that_differ_field_by_field_are_put_right_once_and_then_a_person_i
     bench.wait(10)
     bench.books()
     assert bench.took() == []
+
+
+def test_a_book_that_lags_behind_an_accepted_change_is_read_again_and_nothing_is_put_right() -> None:
+    bench = Bench()
+    entry = bench.rest()
+    bench.fill(entry, 4)
+    bench.accept(bench.stop)
+    bench.books()
+    bench.fill(entry, 6)
+    before = bench.ledger.orders["2"]
+    bench.accept(bench.stop)
+    bench.take()
+    after, bench.ledger.orders["2"] = bench.ledger.orders["2"], before
+    bench.wait(4)
+    bench.books()
+    assert "terms_differ" not in [say.code for say in bench.says]
+    assert bench.took() == []
+    assert bench.engine.books_due_ns(bench.now_ns) == bench.engine.account.asked_ns + SECOND_NS
+    bench.ledger.orders["2"] = after
+    bench.books()
+    assert bench.stop.terms.quantity == 10
+    bench.ledger.orders["2"] = before
+    bench.books()
+    assert "terms_differ" in [say.code for say in bench.says], "once shown, a change must stay"
 
 
 def test_another_kind_of_order_than_was_sent_is_put_right_too() -> None:
