@@ -20,7 +20,7 @@ from olaf_async.domain.events import BarClosed, OrderAnswered, OrderRow, PriceTo
 from olaf_async.domain.intents import ReportTrade, Severity
 from olaf_async.domain.order import Order, OrderState, Role, Side
 from olaf_async.domain.position import Position
-from olaf_async.domain.price import Paise
+from olaf_async.domain.price import Paise, is_near, to_text
 from olaf_async.domain.session import Session
 from olaf_async.domain.setup import Setup
 from olaf_async.domain.trade import ExitReason, Trade
@@ -74,9 +74,13 @@ class Trader:
         self._step(event.at_ns)
 
     def quote_read(self, event: QuoteRead) -> None:
-        """The answer to a question for a fresh price."""
-        if event.price is not None:
-            self._price(event.price, event.at_ns, event.at_ns)
+        """The answer to a question for a fresh price; one that cannot follow on the last print is none."""
+        price, last = event.price, self.state.last
+        if price is not None and last is not None and not is_near(price, last):
+            text = f"{self.state.symbol}: a quote of {to_text(price)} after {to_text(last)} is not believed"
+            self.state.say(Severity.WARNING, "odd_price", text)
+        elif price is not None:
+            self._price(price, event.at_ns, event.at_ns)
         self._step(event.at_ns)
 
     def answered(self, event: OrderAnswered) -> None:

@@ -14,6 +14,10 @@ Paise: TypeAlias = int
 """A price or an amount of money in hundredths of a rupee."""
 
 PAISE_PER_RUPEE = 100
+STEP_MAX_PERCENT = 25
+"""How far one price may lie from the one before. NSE's daily bands around the previous close are 2, 5, 10
+and 20 %, and shares with derivatives start the day with 10 %: a gap at the open lies within, a price with a
+digit too many does not."""
 _DIGITS_MAX = 100
 
 
@@ -55,6 +59,11 @@ def floor_to_tick(price: Paise, tick: Paise) -> Paise:
 def ceil_to_tick(price: Paise, tick: Paise) -> Paise:
     """The lowest multiple of ``tick`` at or above ``price`` (also below zero)."""
     return -(-price // tick) * tick
+
+
+def is_near(price: Paise, reference: Paise) -> bool:
+    """Whether it is no further than `STEP_MAX_PERCENT` from a price that is known to be true."""
+    return abs(price - reference) * 100 <= reference * STEP_MAX_PERCENT
 
 
 def is_on_tick(price: Paise, tick: Paise) -> bool:

@@ -287,6 +287,18 @@ def test_without_a_quote_an_exit_is_priced_3_percent_through_the_last_price(answ
     assert bench.quotes_asked == 1
 
 
+@pytest.mark.parametrize("odd", [995_00, 9_95, 124_40, 74_60])
+def test_a_quote_that_cannot_follow_on_the_last_price_is_none(odd: int) -> None:
+    bench = Bench()
+    leaving(bench)
+    bench.wait(6)
+    bench.books()
+    bench.quote(odd)
+    bench.wait(1)
+    assert placed(bench).terms.price == 96_50
+    assert "odd_price" in [say.code for say in bench.says]
+
+
 def test_a_stale_print_does_not_overrule_a_fresh_quote() -> None:
     bench = Bench()
     leaving(bench)

@@ -1,18 +1,12 @@
 """Which prints may be believed. Pure: no clock, no I/O.
 
 Owns one symbol's reference: the price that the next print is measured against. One print alone never moves it
-far; a person would not sell because of one odd number on the screen either, but look at a second source.
+far; a person would not sell because of one odd number on the screen either, but look at a second source. A
+true fall through the widest step is believed as soon as a quote confirms it.
 """
 
-from typing import Final
-
 from olaf_async.adapters.openalgo.wire.frames import Band
-from olaf_async.domain.price import Paise
-
-STEP_MAX_PERCENT: Final = 25
-"""How far one print may lie from the one before. NSE's daily bands around the previous close are 2, 5, 10
-and 20 %, and shares with derivatives start the day with 10 %: a gap at the open lies within, a price with a
-digit too many does not. A true fall through this in one step is believed as soon as a quote confirms it."""
+from olaf_async.domain.price import Paise, is_near
 
 
 class PriceSanity:
@@ -35,7 +29,7 @@ class PriceSanity:
     def accepts(self, price: Paise, band: Band | None = None) -> bool:
         """Whether the print may be acted on. ``band`` is the day's as the same frame tells it, if it does."""
         self._band = band
-        if _is_near(price, self.reference) and not self._is_outside(price):
+        if is_near(price, self.reference) and not self._is_outside(price):
             self.reference, self._doubted = price, None
             return True
         self._doubted = price
@@ -47,7 +41,7 @@ class PriceSanity:
         A band that both sources contradict is not believed any more.
         """
         doubted, self._doubted = self._doubted, None
-        if doubted is None or not _is_near(doubted, quote):
+        if doubted is None or not is_near(doubted, quote):
             return False
         if self._is_outside(quote):
             self._wrong_band = self._band
@@ -59,7 +53,3 @@ class PriceSanity:
     def _is_outside(self, price: Paise) -> bool:
         band = self._band
         return band is not None and band != self._wrong_band and not band.low <= price <= band.high
-
-
-def _is_near(price: Paise, reference: Paise) -> bool:
-    return abs(price - reference) * 100 <= reference * STEP_MAX_PERCENT

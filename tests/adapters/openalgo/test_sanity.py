@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from olaf_async.adapters.openalgo.sanity import STEP_MAX_PERCENT, PriceSanity
+from olaf_async.adapters.openalgo.sanity import PriceSanity
 from olaf_async.adapters.openalgo.wire.frames import Band
+from olaf_async.domain.price import STEP_MAX_PERCENT
 
 PRICES = st.integers(min_value=1, max_value=10**9)
 
