@@ -5,6 +5,7 @@ ConfigError         bad settings or input file; before anything trades; exit cod
 InvariantBroken     our own bug: the symbol is frozen; never swallowed below the pump
 BrokerError         a call to the broker did not simply succeed
 BrokerRejected    refused with an answer listed as definite: nothing happened, nor will by asking again
+NeedsApproval   refused because every order needs a person's approval now
 NotNow            nothing happened, and the same call may succeed later
 RateLimited     refused by a limiter before acceptance
 BrokerUnreachable never left this machine
@@ -34,6 +35,10 @@ class BrokerError(OlafError):
 
 class BrokerRejected(BrokerError):
     """The broker said a definite no; nothing happened."""
+
+
+class NeedsApproval(BrokerRejected):
+    """Refused because the server is in semi-auto mode: a person has to approve each order there."""
 
 
 class NotNow(BrokerError):

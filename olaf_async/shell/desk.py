@@ -21,7 +21,7 @@ from olaf_async.core.rules import SECOND_NS
 from olaf_async.domain.events import Event, OrderAnswered, Outcome, QuoteRead, Verb
 from olaf_async.domain.intents import CancelOrder, ModifyOrder, OrderIntent, PlaceOrder
 from olaf_async.domain.order import Role
-from olaf_async.errors import BrokerError, BrokerQueued, BrokerUndecided, NotNow
+from olaf_async.errors import BrokerError, BrokerQueued, BrokerUndecided, NeedsApproval, NotNow
 from olaf_async.ports.broker import Broker
 from olaf_async.ports.clock import Clock
 from olaf_async.ports.journal import Entry, Line, NotSent, PutOff
@@ -69,6 +69,7 @@ class Desk:
         *,
         timeout_ns: int,
         on_crash: Callable[[str, BaseException], None],
+        on_approval: Callable[[str], None],
         new_lock: Callable[[], Lock] = asyncio.Lock,
     ) -> None:
         self._engine = engine
@@ -79,6 +80,7 @@ class Desk:
         self._read_books = read_books
         self._timeout_ns = timeout_ns
         self._on_crash = on_crash
+        self._on_approval = on_approval
         self._locks = {symbol: new_lock() for symbol in engine.traders}
         self._changed = {symbol: asyncio.Event() for symbol in engine.traders}
         self._protection_waiting = dict.fromkeys(engine.traders, 0)
@@ -233,6 +235,8 @@ class Desk:
             outcome, message = Outcome.LOST, str(undecided)
         except BrokerError as refusal:
             outcome, message = Outcome.REFUSED, str(refusal)
+            if isinstance(refusal, NeedsApproval):
+                self._on_approval(message)
         except Exception as crash:
             self._answer(intent, Outcome.LOST, None, f"the call crashed: {crash!r}")
             raise

@@ -8,6 +8,7 @@ S3  Place calls live in the desk's own set, outside the task group: a stop waits
 S4  Without the pump nothing is decided any more: the entries known to work are cancelled directly, what is
     left at the broker is named, and the run ends with exit code 4.
 S5  A journal that fails ends new risk and calls a person; a resume counts only once it keeps again.
+S6  A server that wants a person's approval for each order ends new risk: nothing could be protected in time.
 """
 
 import asyncio
@@ -123,6 +124,7 @@ class Supervisor:
             self.poller.read,
             timeout_ns=timeout_ns,
             on_crash=self._crashed,
+            on_approval=self._needs_approval,
             new_lock=new_lock,
         )
         self.pump.connect(self)
@@ -225,6 +227,14 @@ class Supervisor:
     def _crashed(self, name: str, error: BaseException) -> None:
         text = f"{name} died ({type(error).__name__}: {error}); no new entries, stops and exits go on"
         self._end_new_risk("task_died", text)
+
+    def _needs_approval(self, message: str) -> None:
+        """Told once: what is wanted most is asked for each second, and refused as often."""
+        if not self.engine.account.is_halted:
+            text = (
+                f"the server is in semi-auto mode ({message}): no new entries; stops stand, not to be moved"
+            )
+            self._end_new_risk("semi_auto", text)
 
     def _journal_changed(self, error: JournalError | None) -> None:
         if error is None:

@@ -285,6 +285,7 @@ class DeskBench:
         self.journal = journal or MemoryJournal()
         self.events: list[Event] = []
         self.crashes: list[str] = []
+        self.approvals: list[str] = []
         self.journal_changes: list[JournalError | None] = []
         self.desk = Desk(
             self.engine,
@@ -295,6 +296,7 @@ class DeskBench:
             self._read_books,
             timeout_ns=round(timeout_s * SECOND_NS),
             on_crash=lambda name, error: self.crashes.append(f"{name}: {error!r}"),
+            on_approval=self.approvals.append,
             new_lock=new_lock,
         )
 

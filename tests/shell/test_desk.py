@@ -18,6 +18,7 @@ from olaf_async.errors import (
     BrokerUndecided,
     BrokerUnreachable,
     JournalError,
+    NeedsApproval,
     NotNow,
     RateLimited,
     SessionExpired,
@@ -357,6 +358,21 @@ def test_d4_what_passes_is_waited_out_without_the_lock_and_then_all_begins_again
     assert bench.broker.seconds("1-entry") == [0.0, 7.0]
     assert [outcome for _, outcome in bench.outcomes("1-entry")] == [Outcome.ACCEPTED]
     assert bench.journalled("1-entry") == [Entry.SENDING, Entry.NOT_SENT, Entry.SENDING]
+
+
+def test_a_refusal_for_want_of_approval_is_passed_on_as_what_it_is() -> None:
+    async def story(clock: LoopClock) -> DeskBench:
+        bench = DeskBench(clock)
+        bench.broker.ends["1-entry"] = [NeedsApproval("not allowed in Semi-Auto mode")]
+        bench.broker.ends["2-entry"] = [BrokerRejected("no")]
+        bench.desk.submit(entry(1))
+        bench.desk.submit(entry(2))
+        await pause(clock, 1)
+        return bench
+
+    bench = on_virtual_time(story)
+    assert bench.approvals == ["not allowed in Semi-Auto mode"]
+    assert [outcome for _, outcome in bench.outcomes("1-entry")] == [Outcome.REFUSED]
 
 
 def test_d4_a_limiter_that_speaks_after_the_time_limit_is_a_definite_no() -> None:

@@ -17,6 +17,7 @@ from olaf_async.errors import (
     BrokerQueued,
     BrokerRejected,
     BrokerUndecided,
+    NeedsApproval,
     RateLimited,
     SessionExpired,
 )
@@ -111,7 +112,7 @@ def _refused(verb: Verb | None, status: int, answer: Fields) -> BrokerError | No
         case 403 if is_error and message == "Invalid openalgo apikey":
             return SessionExpired("the server refuses the key, or its broker session has ended", LOGIN_S)
         case 403 if is_error and "not allowed in Semi-Auto mode" in message:
-            return BrokerRejected(message)
+            return NeedsApproval(message)
         case 404 if is_error and _is_plain_404(verb, answer, message):
             return BrokerRejected(message)
         case 429 if "status" not in answer and _LIMITER.fullmatch(message):
