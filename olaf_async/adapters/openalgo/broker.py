@@ -2,7 +2,8 @@
 
 Owns the translation between intents and the wire, and which mode the account is in. A server can be switched
 between its real broker and its simulation at any moment by anybody; what was said of the one account proves
-nothing of the other, so an answer of the other mode is never passed on as one of ours.
+nothing of the other, so an answer of the other mode is never passed on as one of ours, and an order that went
+there is taken back.
 """
 
 import asyncio
@@ -23,7 +24,7 @@ from olaf_async.domain.events import Mode, ModeSeen, OrderRow, PositionRow, Trad
 from olaf_async.domain.intents import CancelOrder, ModifyOrder, PlaceOrder
 from olaf_async.domain.order import Role
 from olaf_async.domain.price import Paise
-from olaf_async.errors import BrokerUndecided
+from olaf_async.errors import BrokerError, BrokerUndecided
 from olaf_async.ports.broker import AccountNews, Books
 from olaf_async.ports.clock import Clock
 
@@ -127,8 +128,22 @@ class OpenAlgoBroker:
         if not isinstance(verdict.result, Accepted):
             raise verdict.result
         if verdict.mode not in (None, self._mode):
-            raise BrokerUndecided(f"{request.route} was taken in the other mode than {self._mode.value}")
+            text = f"{request.route} was taken in the other mode than {self._mode.value}"
+            if verb is Verb.PLACE:
+                text += f": {await self._take_back(verdict.result.order_id)}"
+            raise BrokerUndecided(text)
         return verdict.result.order_id
+
+    async def _take_back(self, order_id: str) -> str:
+        """Cancel an order that went to the other account: nobody watches it there; it may be real money."""
+        request = requests.cancel(self._rest.access, CancelOrder("", 0, "", Role.EXIT, order_id))
+        try:
+            verdict = await self._rest.write(Verb.CANCEL, request, Urgency.PROTECTION)
+        except BrokerError as error:
+            return f"cancel {order_id} there by hand, it could not be cancelled from here ({error})"
+        if isinstance(verdict.result, BrokerError):
+            return f"cancel {order_id} there by hand, it could not be cancelled from here ({verdict.result})"
+        return f"{order_id} is being cancelled there, make sure of it"
 
     async def _book(self, request: Request, decode: Callable[[bytes], Book[_Row]]) -> tuple[_Row, ...]:
         book = await self._rest.read(request, decode)

@@ -86,12 +86,27 @@ async def test_what_was_not_taken_is_raised(
 async def test_an_order_taken_in_the_other_mode_is_not_taken_for_ours(
     mode: Mode, said: dict[str, object]
 ) -> None:
-    async with hostile(says(said)) as (rest, _):
+    async with hostile(says(said), says(said), says(said)) as (rest, server):
         broker = broker_over(rest, mode)
-        with pytest.raises(BrokerUndecided, match="other mode"):
+        with pytest.raises(BrokerUndecided, match=r"other mode.* 12 is being cancelled there"):
             await broker.place(PLACE)
+        with pytest.raises(BrokerUndecided, match=r"other mode than [a-z]+$"):
+            await broker.modify(MODIFY)
 
+        assert server.routes == ["placeorder", "cancelorder", "modifyorder"], "what went astray is taken back"
         assert [seen.mode for seen in broker._modes] == [mode, *(set(Mode) - {mode})]
+
+
+async def test_an_order_that_went_astray_and_cannot_be_taken_back_is_named() -> None:
+    gone = {"status": "error", "message": "Order 12 not found"}
+    async with hostile(says(TAKEN), says(gone, 404), says(TAKEN)) as (rest, _):
+        broker = broker_over(rest, Mode.ANALYZE)
+        with pytest.raises(BrokerUndecided, match=r"cancel 12 there by hand.*Order 12 not found"):
+            await broker.place(PLACE)
+    async with hostile(says(TAKEN), says({}, 500)) as (rest, _):
+        broker = broker_over(rest, Mode.ANALYZE)
+        with pytest.raises(BrokerUndecided, match=r"cancel 12 there by hand.*HTTP 500"):
+            await broker.place(PLACE)
 
 
 # --- reads ------------------------------------------------------------------------------------------------
