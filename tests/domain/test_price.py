@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from olaf_async.domain.price import PriceError, ceil_to_tick, floor_to_tick, is_on_tick, to_paise, to_text
+from olaf_async.domain.price import (
+    STEP_MAX_PERCENT,
+    PriceError,
+    ceil_to_tick,
+    floor_to_tick,
+    is_near,
+    is_on_tick,
+    to_paise,
+    to_text,
+)
 
 prices = st.integers(-(10**12), 10**12)
 ticks = st.integers(1, 500)
@@ -63,3 +72,9 @@ def test_rounding_goes_to_the_nearest_multiple_in_the_stated_direction(price: in
     assert is_on_tick(low, tick)
     assert is_on_tick(high, tick)
     assert high - low == (0 if is_on_tick(price, tick) else tick)
+
+
+@given(st.integers(1, 10_000_000), st.integers(0, 20_000_000))
+def test_a_price_is_near_one_that_is_true_up_to_a_share_of_it_either_way(reference: int, price: int) -> None:
+    share = Decimal(price - reference) / reference * 100
+    assert is_near(price, reference) == (-STEP_MAX_PERCENT <= share <= STEP_MAX_PERCENT)
