@@ -19,17 +19,8 @@ from olaf_async.domain.order import Role, Side
 from olaf_async.domain.price import PriceError, to_paise, to_text
 from olaf_async.errors import BrokerRejected
 
-from .world import (
-    ENTRY,
-    RISK,
-    SHARES,
-    UNDERCUT,
-    Mood,
-    World,
-    plan_of,
-    play,
-    without_entry_guards,
-)
+from .walls import without_entry_guards
+from .world import ENTRY, RISK, SHARES, UNDERCUT, Mood, World, plan_of, play
 
 # --- a snapshot older than the fill -------------------------------------------------------------
 

@@ -13,7 +13,8 @@ from olaf_async.core.rules import SECOND_NS
 from olaf_async.domain.events import Verb
 from olaf_async.domain.order import Order, OrderState, Role, Side
 
-from .world import ENTRY, RISK, SHARES, UNDERCUT, OpenDoor, Walls, World, play
+from .walls import OpenDoor, Walls
+from .world import ENTRY, RISK, SHARES, UNDERCUT, World, play
 
 STALE_AFTER_30_S = {"order_timeout_ns": 30 * SECOND_NS}
 

@@ -11,7 +11,8 @@ from olaf_async.domain.events import Verb
 from olaf_async.domain.intents import PlaceOrder
 from olaf_async.domain.order import Role, Side
 
-from .world import ENTRY, NO_WALL_LEFT, ONE_WALL_LEFT, RISK, SHARES, UNDERCUT, Walls, World, play
+from .walls import NO_WALL_LEFT, ONE_WALL_LEFT, Walls
+from .world import ENTRY, RISK, SHARES, UNDERCUT, World, play
 
 
 async def a_second_undercut_prints_while_the_entry_is_in_flight(world: World) -> None:

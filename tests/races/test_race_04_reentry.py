@@ -10,7 +10,8 @@ from olaf_async.domain.events import Verb
 from olaf_async.domain.intents import PlaceOrder
 from olaf_async.domain.order import Role, Side
 
-from .world import ENTRY, NO_WALL_LEFT, ONE_WALL_LEFT, RISK, SHARES, UNDERCUT, Walls, World, play
+from .walls import NO_WALL_LEFT, ONE_WALL_LEFT, Walls
+from .world import ENTRY, RISK, SHARES, UNDERCUT, World, play
 
 
 async def the_fill_of_an_entry_is_not_yet_known_when_the_next_is_due(world: World) -> None:

@@ -14,7 +14,8 @@ from olaf_async.domain.intents import CancelOrder
 from olaf_async.domain.order import Role, Side
 from olaf_async.domain.trade import ExitReason
 
-from .world import ENTRY, OPEN_NS, RISK, SHARES, World, checks_nothing, plan_of, play
+from .walls import checks_nothing
+from .world import ENTRY, OPEN_NS, RISK, SHARES, World, plan_of, play
 
 DEADLINE_NS = OPEN_NS + 150 * SECOND_NS
 PLAN = plan_of(exit_ns=DEADLINE_NS, trails_from_entry_bar=False)

@@ -17,23 +17,8 @@ from olaf_async.domain.events import Verb
 from olaf_async.domain.intents import PlaceOrder
 from olaf_async.domain.order import Order, Role, Side
 
-from .world import (
-    ENTRY,
-    INFY,
-    RISK,
-    SHARES,
-    UNDERCUT,
-    Gate,
-    Mood,
-    Walls,
-    World,
-    checks_nothing,
-    plan_of,
-    play,
-    trusts_any_books,
-    with_entry_guard,
-    without_entry_guards,
-)
+from .walls import Walls, checks_nothing, trusts_any_books, with_entry_guard, without_entry_guards
+from .world import ENTRY, INFY, RISK, SHARES, UNDERCUT, Gate, Mood, World, plan_of, play
 
 # --- a fill between the check and the order -----------------------------------------------------
 

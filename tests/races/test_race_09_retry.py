@@ -13,17 +13,8 @@ from olaf_async.domain.order import Role, Side
 from olaf_async.errors import BrokerRejected, BrokerUndecided
 from olaf_async.ports.journal import Entry
 
-from .world import (
-    ENTRY,
-    NO_WALL_LEFT,
-    ONE_WALL_LEFT,
-    SHARES,
-    UNDERCUT,
-    Mood,
-    Walls,
-    World,
-    play,
-)
+from .walls import NO_WALL_LEFT, ONE_WALL_LEFT, Walls
+from .world import ENTRY, SHARES, UNDERCUT, Mood, World, play
 
 POLLING = {"idle_poll_ns": 4 * SECOND_NS}
 

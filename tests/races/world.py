@@ -2,7 +2,8 @@
 
 Owns the stage and nothing of the plot. The paper exchange is the truth; between it and the engine stands a
 broker that can keep a request or its answer on the way, lose an answer, refuse, or hold frames and books
-back. It never invents anything: what the engine hears is late or lost, but the exchange said it.
+back. It invents nothing by itself: what the engine hears is late or lost, but the exchange said it; unless a
+story says how the books ``shows`` differ from what is.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta, timezone
 from fractions import Fraction
-from typing import Literal, TypeAlias, TypedDict, TypeVar
+from typing import Literal, TypeAlias, TypeVar
 
 from olaf_async.adapters.clock import LoopClock
 from olaf_async.adapters.journal.memory import MemoryJournal
@@ -19,7 +20,7 @@ from olaf_async.adapters.paper.broker import PaperBroker
 from olaf_async.adapters.paper.exchange import PaperExchange, PaperRules
 from olaf_async.adapters.paper.orders import OrderRecord, What
 from olaf_async.core.engine import Plan
-from olaf_async.core.guards import STANDARD, EntryGuard, Guards
+from olaf_async.core.guards import STANDARD, Guards
 from olaf_async.core.invariants import Check
 from olaf_async.core.invariants import check as check_invariants
 from olaf_async.core.rules import SECOND_NS, Rules
@@ -93,7 +94,8 @@ What_: TypeAlias = Verb | Literal["books", "quote"]
 class MoodyBroker:
     """The Broker port over another broker; each call meets the first mood that was laid out for its kind.
 
-    ``loses_frames`` drops order updates; ``news_end`` ends their stream at the next one, and loses that.
+    ``loses_frames`` drops order updates; ``news_end`` ends their stream at the next one, and loses that;
+    ``shows`` makes of the true books those that a read brings.
     """
 
     def __init__(self, inner: PaperBroker, clock: Clock) -> None:
@@ -104,6 +106,7 @@ class MoodyBroker:
         self._frames_pass.set()
         self.loses_frames = False
         self.news_end: Exception | Literal["end"] | None = None
+        self.shows: Callable[[Books], Books] = lambda books: books
         self.calls: list[tuple[int, OrderIntent]] = []
         self.reads = self.quotes = 0
 
@@ -150,7 +153,7 @@ class MoodyBroker:
     async def books(self) -> Books:
         """See Broker. Kept on the way back, it is the snapshot of when it was taken."""
         self.reads += 1
-        return await self._meet(self._mood("books", None, None), self._inner.books)
+        return self.shows(await self._meet(self._mood("books", None, None), self._inner.books))
 
     async def quote(self, symbol: str) -> Paise | None:
         """See Broker."""
@@ -429,14 +432,6 @@ class World:
         return [intent for _, intent in self.broker.calls if isinstance(intent, kind) and intent.role is role]
 
 
-class Walls(TypedDict, total=False):
-    """What may be taken out of an engine, in a test."""
-
-    guards: Guards
-    check: Check
-    new_lock: Callable[[], Lock]
-
-
 Story: TypeAlias = Callable[[World], Coroutine[object, object, None]]
 
 
@@ -464,62 +459,3 @@ async def live(world: World, story: Story, warm_up_s: float = 1) -> None:
     running.cancel()
     with suppress(asyncio.CancelledError):
         await running
-
-
-# --- taking protections out -----------------------------------------------------------------------
-
-
-class OpenDoor(asyncio.Lock):
-    """A lock that does not lock."""
-
-    async def acquire(self) -> Literal[True]:
-        """Let everybody in. Yields: never."""
-        return True
-
-    def release(self) -> None:
-        """Nothing was taken."""
-
-
-def without_entry_guards(*names: str, guards: Guards = STANDARD) -> Guards:
-    """The table without these entry guards."""
-    assert set(names) <= set(guards.entry), "there is no such guard"
-    return replace(guards, entry={name: it for name, it in guards.entry.items() if name not in names})
-
-
-def with_entry_guard(name: str, guard: EntryGuard, guards: Guards = STANDARD) -> Guards:
-    """The table with another entry guard in the place of this one."""
-    assert name in guards.entry, "there is no such guard"
-    return replace(guards, entry={**guards.entry, name: guard})
-
-
-def counts_in_flight_as_absent(state: SymbolState, _now_ns: int) -> bool:
-    """The old engine's mistake: an entry is known by its id, and while its call is out there is none."""
-    entry = state.entry
-    return entry is None or (entry.sent_ns is not None and entry.order_id is None)
-
-
-def trusts_any_books(_state: SymbolState) -> bool:
-    """No look at the account before an entry leaves."""
-    return True
-
-
-UNMARKED = without_entry_guards(
-    "has_nothing_undecided", guards=with_entry_guard("has_no_entry_outstanding", counts_in_flight_as_absent)
-)
-"""The first wall out: what is in flight is not seen."""
-
-ONE_WALL_LEFT: Mapping[str, Walls] = {
-    "the mark": {"guards": replace(STANDARD, books_allow_entry=trusts_any_books), "new_lock": OpenDoor},
-    "the lock": {"guards": replace(UNMARKED, books_allow_entry=trusts_any_books)},
-    "the books": {"guards": UNMARKED, "new_lock": OpenDoor},
-}
-"""Before a second entry stand the mark, the lock with its second question, and the read of the books."""
-
-NO_WALL_LEFT: Walls = {
-    "guards": replace(UNMARKED, books_allow_entry=trusts_any_books),
-    "new_lock": OpenDoor,
-}
-
-
-def checks_nothing(_state: SymbolState) -> None:
-    """Invariants are a wall of their own; a twin that shows another wall's worth takes them out too."""
