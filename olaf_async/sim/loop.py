@@ -357,7 +357,7 @@ def _check_alone() -> None:
         raise RuntimeError("a loop runs in this thread already; give the simulation a thread of its own")
 
 
-def run(main: Coroutine[Any, Any, _T], *, start_ns: int = 0) -> _T:
+def run(main: Coroutine[Any, Any, _T], *, start_ns: int = 0, pick: Pick = fifo) -> _T:
     """Run ``main`` on a new `SimLoop`, cancel what it leaves behind, close the loop, and give its result.
 
     Whatever ``main`` raises is raised, with the errors that nobody retrieved as notes on it.
@@ -372,7 +372,7 @@ def run(main: Coroutine[Any, Any, _T], *, start_ns: int = 0) -> _T:
     except RuntimeError:
         main.close()
         raise
-    loop = SimLoop(start_ns=start_ns)
+    loop = SimLoop(start_ns=start_ns, pick=pick)
     try:
         result = loop.run_until_complete(main)
     except BaseException as error:
