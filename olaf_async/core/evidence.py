@@ -55,7 +55,10 @@ def _place_answered(state: SymbolState, order: Order, answer: OrderAnswered) -> 
     match answer.outcome:
         case Outcome.ACCEPTED:
             assert answer.order_id, "an accepted order has an id"
-            accepted(state, order, answer.order_id)
+            if find_by_id(state, answer.order_id) in (None, order):
+                accepted(state, order, answer.order_id)
+            else:
+                _taken_for_another(state, order, answer)
         case Outcome.LOST | Outcome.QUEUED:
             if order.order_id is None:
                 _place_unknown(state, order, answer)
@@ -103,6 +106,20 @@ def accepted(state: SymbolState, order: Order, order_id: str) -> None:
         _own(state, order, order_id)
     elif order.order_id != order_id:
         _second_id(state, order, order_id)
+
+
+def _taken_for_another(state: SymbolState, order: Order, answer: OrderAnswered) -> None:
+    """Another order of ours, like this one, goes by the id that is told now: it counts there, and only there.
+
+    So what became of that other order is open now, under this one's name.
+    """
+    if order.order_id is not None:
+        state.freeze(
+            f"{order.key} is at the broker as {order.order_id} and as another order's {answer.order_id}"
+        )
+        return
+    order.apply(Signal.LOST)
+    state.want_books()
 
 
 def _own(state: SymbolState, order: Order, order_id: str) -> None:

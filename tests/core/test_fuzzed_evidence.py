@@ -69,7 +69,7 @@ TAKEN_OUT: Mapping[str, tuple[Guards, Fault]] = {
     "books_allow_entry": (replace(STANDARD, books_allow_entry=lambda state: True), Fault.FOREIGN_HANDS),
     "is_read_current": (
         replace(STANDARD, is_read_current=lambda state, asked_seq: True),
-        Fault.FILLS_IN_PARTS,
+        Fault.LOSES_FRAMES | Fault.TAKES_AWAY,
     ),
     "is_modify_free": (
         replace(

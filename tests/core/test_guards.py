@@ -329,9 +329,9 @@ def takes_one_orders_answer_for_anothers(bench: Bench) -> bool:
     (asked,) = bench.open
     bench.reach(first, asked, "1")
     bench.fill(first)
-    stop_id = bench.stop.order_id
+    before = bench.stop.state
     bench.answer_late(asked, "1")
-    return bench.stop.order_id != stop_id
+    return bench.stop.state is not before
 
 
 def takes_an_older_answer_for_the_newest(bench: Bench) -> bool:

@@ -9,8 +9,8 @@ from olaf_async.core.guards import STANDARD
 from olaf_async.core.rules import SECOND_NS
 from olaf_async.domain.bar import Bar
 from olaf_async.domain.events import BarClosed, Command, Mode, ModeSeen, OrderRow, OrderUpdated, Status
-from olaf_async.domain.intents import ModifyOrder, PlaceOrder
-from olaf_async.domain.order import OrderState, PriceType, Role, Side, Terms
+from olaf_async.domain.intents import ModifyOrder, OrderIntent, PlaceOrder
+from olaf_async.domain.order import Order, OrderState, PriceType, Role, Side, Terms
 from olaf_async.domain.setup import Direction
 from olaf_async.domain.trade import ExitReason
 from tests.core.bench import ENTRY, EXIT_NS, INITIAL, RULES, STRATEGY, TRIGGER, Bench, where
@@ -595,6 +595,39 @@ def test_a_stop_concluded_absent_is_placed_again() -> None:
     bench.books()
     assert bench.took() == ["place stop"]
     assert "stop_absent" in bench.said
+
+
+def absent_and_placed_again(bench: Bench) -> tuple[Order, OrderIntent]:
+    """Neither the first stop has arrived nor the second; then the first does, and a frame tells of it."""
+    bench.fill(bench.rest())
+    bench.take()
+    first = bench.stop
+    asked = bench.lose(first)
+    bench.wait(131)
+    bench.books()
+    bench.books()
+    assert bench.took() == ["place stop"]
+    bench.frame(bench.reach(first, asked))
+    return first, asked
+
+
+def test_a_stop_that_was_taken_for_the_one_after_it_sells_once() -> None:
+    bench = Bench()
+    first, asked = absent_and_placed_again(bench)
+    assert where(bench.stop) is OrderState.WORKING, "the two are alike"
+    bench.answer_late(asked, bench.stop.order_id)
+    bench.fill(bench.stop)
+    assert bench.state.held == 0
+    assert where(first) is OrderState.ABSENT
+    assert bench.frozen() is None
+
+
+def test_an_answer_that_contradicts_two_orders_at_once_freezes() -> None:
+    bench = Bench()
+    first, asked = absent_and_placed_again(bench)
+    bench.frame(bench.reach(first, asked, "late"))
+    bench.answer_late(asked, bench.stop.order_id)
+    assert "as another order's" in (bench.frozen() or "")
 
 
 def through(bench: Bench) -> None:
