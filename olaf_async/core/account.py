@@ -26,6 +26,7 @@ class Account:
     is_loss_latched: bool = False
     is_stream_up: bool = True
     is_clock_skewed: bool = False
+    clock_ahead_ns: int = 0
     is_order_queued: bool = False
     unread_since_ns: int | None = None
     is_blind: bool = False

@@ -244,6 +244,7 @@ class Engine:
                 f"the wall clock is {skew_ns / 1e9:+.1f} s off the boot-time clock: no new entries",
             )
         self.account.is_clock_skewed = is_skewed
+        self.account.clock_ahead_ns = max(0, skew_ns) if is_skewed else 0
         self._all_look_again(at_ns)
 
     def _tell(self, trader: Trader, at_ns: int, act: Callable[[], None]) -> None:

@@ -110,7 +110,7 @@ def _chase(state: SymbolState, order: Order, now_ns: int) -> None:
 def _is_of_before_the_deadline(state: SymbolState, order: Order, now_ns: int) -> bool:
     """An exit that still rests at the deadline is sent anew once, even at its own price."""
     sent_ns = max(order.sent_ns or 0, order.modify_sent_ns)
-    return sent_ns < state.session.exit_ns <= now_ns
+    return sent_ns < state.exit_ns <= now_ns
 
 
 def _modify(state: SymbolState, order: Order, terms: Terms, now_ns: int) -> None:

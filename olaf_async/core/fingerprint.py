@@ -19,6 +19,7 @@ def fingerprint(engine: Engine) -> str:
         account.is_loss_latched,
         account.is_stream_up,
         account.is_clock_skewed,
+        account.clock_ahead_ns,
         account.is_order_queued,
         account.unread_since_ns,
         account.is_blind,

@@ -45,7 +45,7 @@ def has_attempts_left(state: SymbolState, _now_ns: int) -> bool:
 
 def is_before_the_exit(state: SymbolState, now_ns: int) -> bool:
     """Inside the session and not yet leaving."""
-    return state.session.act_from_ns <= now_ns < state.session.exit_ns and state.leaving is None
+    return state.session.act_from_ns <= now_ns < state.exit_ns and state.leaving is None
 
 
 def is_feed_fresh(state: SymbolState, now_ns: int) -> bool:

@@ -49,7 +49,7 @@ def pursue(state: SymbolState, guards: Guards, now_ns: int) -> None:
 def _place(state: SymbolState, now_ns: int) -> None:
     """Ask for a stop; after one that was refused or passed by the price, only against the newest price."""
     assert state.stop_level is not None, "what is held has a level"
-    if state.stops_gone > 1 or (state.stops_gone and now_ns >= state.session.exit_ns):
+    if state.stops_gone > 1 or (state.stops_gone and now_ns >= state.exit_ns):
         return
     if state.touched_ns is not None or state.stop_rejections:
         if state.priced_ns != now_ns:
@@ -88,7 +88,7 @@ def _adjust(state: SymbolState, guards: Guards, stop: Order, now_ns: int) -> Non
         state.wake(stop.next_modify_ns)
         return
     is_resized = wished.quantity != stop.terms.quantity
-    if now_ns >= state.session.exit_ns and not is_resized:
+    if now_ns >= state.exit_ns and not is_resized:
         # The stop is about to be cancelled; how much of this raise is overtaken must not depend on the shell.
         return
     budget = state.rules.modifications_max - (0 if is_resized else state.rules.modifications_reserve)
@@ -189,7 +189,7 @@ def ended(state: SymbolState, order: Order, now_ns: int) -> None:
             state.say(Severity.ALARM, "stop_absent", f"{state.symbol}: stop {order.key} never arrived")
         case _:
             state.stops_gone += 1
-            again = state.stops_gone == 1 and now_ns < state.session.exit_ns
+            again = state.stops_gone == 1 and now_ns < state.exit_ns
             state.say(
                 Severity.ALARM,
                 "stop_gone",

@@ -107,6 +107,11 @@ class SymbolState:
         return self.account.rules
 
     @property
+    def exit_ns(self) -> int:
+        """The deadline, as the earlier of two clocks that disagree reads it."""
+        return self.session.exit_ns - self.account.clock_ahead_ns
+
+    @property
     def symbol(self) -> str:
         """The setup's symbol."""
         return self.setup.symbol

@@ -68,7 +68,7 @@ class Trader:
             # A quote that was asked for in a silence is newer than the print before it.
             self._price(event.last, event.last_ns, event.at_ns)
         self.state.priced_ns = event.at_ns
-        if event.at_ns >= self.state.session.exit_ns:
+        if event.at_ns >= self.state.exit_ns:
             self.state.is_done = True
             self.state.leave(ExitReason.SESSION_END)
         self._step(event.at_ns)
@@ -149,7 +149,7 @@ class Trader:
         protection.measure(state, now_ns)
         self._finish(now_ns)
         if state.leaving is None and not state.is_idle:
-            state.wake(state.session.exit_ns)
+            state.wake(state.exit_ns)
         state.account.exposed[state.symbol] = state.is_exposed
         self.guard = self._guard_now(now_ns)
         self._check(state)

@@ -278,7 +278,8 @@ class Supervisor:
         while True:
             skew_ns = wall_skew_ns()
             limit_ns = self.engine.account.rules.clock_skew_max_ns
-            if (abs(skew_ns) > limit_ns) != (abs(told) > limit_ns):
+            has_moved = abs(skew_ns - told) > limit_ns
+            if has_moved or (abs(skew_ns) > limit_ns) != (abs(told) > limit_ns):
                 self.pump.put(ClockSkewed(self._clock.now_ns(), skew_ns))
                 told = skew_ns
             await self._clock.sleep_until_ns(self._clock.now_ns() + SECOND_NS)

@@ -7,7 +7,7 @@ from fractions import Fraction
 import pytest
 
 from olaf_async.core.rules import SECOND_NS
-from olaf_async.domain.events import Command, Marked, Outcome, Status
+from olaf_async.domain.events import ClockSkewed, Command, Marked, Outcome, Status
 from olaf_async.domain.intents import ModifyOrder, PlaceOrder
 from olaf_async.domain.order import OrderState, PriceType, Role, Side, Terms
 from olaf_async.domain.setup import Direction
@@ -62,6 +62,26 @@ def test_the_deadline_needs_no_tick_to_come() -> None:
     bench = Bench()
     bench.hold()
     bench.wait_until(EXIT_NS)
+    assert bench.took() == ["cancel stop"]
+
+
+@pytest.mark.parametrize(("ahead_s", "early_s"), [(60, 60), (-60, 0), (2, 0)])
+def test_of_two_clocks_that_disagree_the_one_that_is_ahead_tells_the_deadline(
+    ahead_s: int, early_s: int
+) -> None:
+    bench = Bench()
+    bench.hold()
+    bench.tell(ClockSkewed(bench.later(), ahead_s * SECOND_NS))
+    bench.wait_until(EXIT_NS - early_s * SECOND_NS - 1)
+    assert bench.took() == []
+    bench.wait_until(EXIT_NS - early_s * SECOND_NS)
+    assert bench.took() == ["cancel stop"]
+
+
+def test_a_clock_found_past_the_deadline_ends_the_day_at_once() -> None:
+    bench = Bench()
+    bench.hold()
+    bench.tell(ClockSkewed(bench.later(), EXIT_NS))
     assert bench.took() == ["cancel stop"]
 
 
