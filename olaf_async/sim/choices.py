@@ -49,6 +49,8 @@ class Choices:
     def __init__(self, source: Source) -> None:
         self._answer = source.answer
         self.log: list[Logged] = []
+        self.drift: Drift | None = None
+        """Kept, for it is raised inside the program, which may think that it is its own to catch."""
 
     def draw(self, label: str, n: int, one_in: int = 0) -> int:
         """A number in 0..n-1; of one way there is no choice, and nothing is kept of it.
@@ -58,7 +60,11 @@ class Choices:
         """
         if n <= 1:
             return 0
-        value = self._answer(label, n, one_in)
+        try:
+            value = self._answer(label, n, one_in)
+        except Drift as drift:
+            self.drift = self.drift or drift
+            raise
         self.log.append((label, n, value))
         return value
 
