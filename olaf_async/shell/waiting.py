@@ -8,13 +8,32 @@ from olaf_async.ports.clock import Clock
 
 
 async def wait_for_signal_or_time(signal: asyncio.Event, clock: Clock, due_ns: int) -> None:
-    """Return once the signal is set or the clock has reached ``due_ns``. Yields: unless the signal is set."""
+    """Return once the signal is set or the clock has reached ``due_ns``; by then the signal is set, too.
+
+    Pump and poller wait here after every event, hence one task and none of the machinery of `first_of`.
+    Yields: unless the signal is set.
+    """
     if signal.is_set():
         return
     if due_ns >= NEVER_NS:
         await signal.wait()
         return
-    await first_of(signal.wait(), clock.sleep_until_ns(due_ns))
+    sleeper = asyncio.ensure_future(_set_at(signal, clock, due_ns))
+    try:
+        await signal.wait()
+    finally:
+        sleeper.cancel()
+    if sleeper.done():
+        sleeper.result()
+
+
+async def _set_at(signal: asyncio.Event, clock: Clock, due_ns: int) -> None:
+    try:
+        await clock.sleep_until_ns(due_ns)
+    except Exception:
+        signal.set()  # a clock that fails must not be waited for
+        raise
+    signal.set()
 
 
 async def first_of(*coroutines: Coroutine[object, object, object]) -> None:

@@ -108,3 +108,16 @@ def test_a_cancelled_wait_cancels_what_it_waits_for() -> None:
         return inner.cancelled() and waiting.cancelled()
 
     assert on_virtual_time(story)
+
+
+def test_a_clock_that_fails_is_not_waited_for() -> None:
+    class BrokenClock(HandClock):
+        async def sleep_until_ns(self, when_ns: int) -> None:
+            await asyncio.sleep(0)
+            raise OSError(f"no time for {when_ns}")
+
+    async def story(_clock: LoopClock) -> None:
+        with pytest.raises(OSError, match="no time"):
+            await wait_for_signal_or_time(asyncio.Event(), BrokenClock(), OPEN_NS + SECOND_NS)
+
+    on_virtual_time(story)
