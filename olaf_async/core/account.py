@@ -44,6 +44,13 @@ class Account:
     asked_ns: int = 0
     out: list[Intent] = field(default_factory=list)
 
+    def begin_run(self) -> None:
+        """Forget what only the run before could know; a person's halts and the loss latch stay."""
+        self.is_stopping = self.is_clock_skewed = self.is_blind = False
+        self.is_stream_up = True
+        self.unread_since_ns = None
+        self.asked_seq, self.asked_ns = -1, 0
+
     def next_request(self) -> int:
         """A number for one call to the broker, never used again."""
         self.requests += 1
@@ -57,8 +64,8 @@ class Account:
         """Tell the log or a person."""
         self.out.append(Say(symbol, severity, code, text))
 
-    def refuses_new_risk(self) -> str | None:
-        """Why nothing new may be opened anywhere, or None."""
+    def refusals(self) -> tuple[str, ...]:
+        """Every reason why nothing new may be opened anywhere."""
         reasons = (
             (self.is_stopping, "the engine is stopping"),
             (self.is_halted, "trading is halted"),
@@ -68,7 +75,11 @@ class Account:
             (self.is_order_queued, "an order waits at the server for a person's approval"),
             (self.is_blind, "the account's books cannot be relied on"),
         )
-        return next((why for holds, why in reasons if holds), None)
+        return tuple(why for holds, why in reasons if holds)
+
+    def refuses_new_risk(self) -> str | None:
+        """Why nothing new may be opened anywhere, or None."""
+        return next(iter(self.refusals()), None)
 
     def refuses_position(self, symbol: str) -> str | None:
         """Why this symbol may not open a position now, or None."""

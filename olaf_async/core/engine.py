@@ -37,6 +37,7 @@ from olaf_async.domain.events import (
     Outcome,
     PriceTouched,
     QuoteRead,
+    RunBegan,
     StreamChanged,
     TimerDue,
 )
@@ -107,13 +108,42 @@ class Engine:
         self.account = Account(rules)
         self.traders: dict[str, Trader] = {}
         self._guards = guards
+        self._check = check
+        self._plan(plans)
+
+    def carry_on(self, plans: Iterable[Plan], rules: Rules) -> None:
+        """Go on with the same day by the plans and rules of a new run.
+
+        Raises:
+            ConfigError: two plans for one symbol; one that has been traded today is planned otherwise now, or
+                not at all.
+        """
+        self.account.rules = rules
+        self._plan(plans)
+
+    def _plan(self, plans: Iterable[Plan]) -> None:
+        """Have a trader for each plan: the one there is, where it has begun to trade by this very plan."""
+        past, traders = self.traders, dict[str, Trader]()
         for plan in plans:
             symbol = plan.setup.symbol
-            if symbol in self.traders:
+            if symbol in traders:
                 raise ConfigError(f"two setups for {symbol} on {plan.session.day}")
-            self.traders[symbol] = Trader(
-                plan.setup, plan.session, plan.strategy, self.account, guards, check
+            known = past.get(symbol)
+            if known is None or known.is_untouched:
+                known = Trader(
+                    plan.setup, plan.session, plan.strategy, self.account, self._guards, self._check
+                )
+            traders[symbol] = known
+            if known.is_planned(plan.setup, plan.session, plan.strategy):
+                past.pop(symbol, None)
+        changed = [symbol for symbol, trader in past.items() if not trader.is_untouched]
+        if changed:
+            raise ConfigError(
+                f"{', '.join(changed)}: traded today already, and planned otherwise now. Put its setup and"
+                " the settings of strategy and session back; what is changed can begin tomorrow"
             )
+        self.traders = traders
+        self.account.exposed = {symbol: trader.state.is_exposed for symbol, trader in traders.items()}
 
     # --- events -----------------------------------------------------------------------------------
 
@@ -129,8 +159,10 @@ class Engine:
         out, self.account.out = self.account.out, []
         return out
 
-    def _dispatch(self, event: Event) -> None:
+    def _dispatch(self, event: Event) -> None:  # noqa: C901 -- one line for each event
         match event:
+            case RunBegan():
+                self._run_began(event)
             case PriceTouched() | BarClosed() | TimerDue() | QuoteRead() | OrderAnswered():
                 self._to_trader(event)
             case OrderUpdated(at_ns, row):
@@ -153,6 +185,11 @@ class Engine:
                 self._skewed(at_ns, skew_ns)
             case _:
                 assert_never(event)
+
+    def _run_began(self, event: RunBegan) -> None:
+        self.account.begin_run()
+        for trader in self.traders.values():
+            self._tell(trader, event.at_ns, partial(trader.run_began, event))
 
     def _to_trader(self, event: PriceTouched | BarClosed | TimerDue | QuoteRead | OrderAnswered) -> None:
         trader = self.traders[event.symbol]
@@ -348,16 +385,7 @@ class Engine:
         order = evidence.find_by_key(state, intent.key)
         if order is None:
             return Drop("the order is unknown")
-        match intent:
-            case PlaceOrder():
-                verdict = self._admit_place(order, intent, now_ns)
-            case ModifyOrder():
-                verdict = self._admit_modify(state, order, intent)
-            case CancelOrder():
-                is_due = order.state is OrderState.CANCELLING
-                verdict = Send(intent) if is_due else Drop(f"the order is {order.state.value}")
-            case _:
-                assert_never(intent)
+        verdict = self._verdict(order, intent, now_ns)
         if not isinstance(verdict, Send):
             return verdict
         wait_ns = self.account.wait_for_rate(now_ns, keep=self._calls_to_keep(order, intent))
@@ -370,6 +398,20 @@ class Engine:
         elif isinstance(intent, ModifyOrder):
             order.modify_sent_ns = now_ns
         state.touch()
+        return verdict
+
+    def _verdict(self, order: Order, intent: OrderIntent, now_ns: int) -> Verdict:
+        """What the symbol itself says; a cancel is all that goes before the books of this run are known."""
+        state = self.traders[intent.symbol].state
+        if isinstance(intent, CancelOrder):
+            is_due = order.state is OrderState.CANCELLING
+            return Send(intent) if is_due else Drop(f"the order is {order.state.value}")
+        if isinstance(intent, PlaceOrder):
+            verdict = self._admit_place(order, intent, now_ns)
+        else:
+            verdict = self._admit_modify(state, order, intent)
+        if isinstance(verdict, Send) and not self._guards.is_watched(state):
+            return ReadFirst()
         return verdict
 
     def _calls_to_keep(self, order: Order, intent: OrderIntent) -> int:

@@ -11,7 +11,7 @@ from typing import assert_never
 from olaf_async.core import protection
 from olaf_async.core.guards import Guards
 from olaf_async.core.state import Foreign, SymbolState
-from olaf_async.domain.events import OrderAnswered, OrderRow, Outcome, Status, Verb
+from olaf_async.domain.events import OrderAnswered, OrderRow, Outcome, RunBegan, Status, Verb
 from olaf_async.domain.intents import Severity
 from olaf_async.domain.order import ENDS, Order, OrderState, PriceType, Role, Signal
 from olaf_async.domain.price import Paise
@@ -94,6 +94,34 @@ def _never_placed(state: SymbolState, order: Order, answer: OrderAnswered) -> No
     else:
         text = f"{state.symbol}: {order.key} refused: {answer.message}"
         state.say(Severity.WARNING, "order_refused", text)
+
+
+def asker_gone(state: SymbolState, order: Order, run: RunBegan) -> None:
+    """The run that asked is over, and its answers with it.
+
+    An order whose sending was never written down, or was called off, does not exist. Of any other request
+    nobody knows what became.
+    """
+    match order.state:
+        case OrderState.IN_FLIGHT if order.sent_ns is None or order.key in run.unsent:
+            order.apply(Signal.REFUSED)
+            state.retire(order)
+            if order.role is Role.ENTRY:
+                state.armed_ns = None
+            state.say(
+                Severity.NOTE, "not_sent", f"{state.symbol}: {order.key} was not sent before the restart"
+            )
+        case OrderState.IN_FLIGHT:
+            order.apply(Signal.LOST)
+            text = f"{state.symbol}: {order.key} was sent before the restart, the answer is not known"
+            state.say(Severity.WARNING, "undecided", f"{text}; reading the books")
+        case OrderState.MODIFYING:
+            order.apply(Signal.MODIFY_LOST)
+        case OrderState.CANCELLING:
+            order.apply(Signal.CANCEL_FAILED)
+            order.next_cancel_ns = run.at_ns
+        case _:
+            pass
 
 
 def accepted(state: SymbolState, order: Order, order_id: str) -> None:

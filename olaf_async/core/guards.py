@@ -98,6 +98,11 @@ def are_books_fresh_and_flat(state: SymbolState) -> bool:
     return state.books_seq >= state.newest_seq and state.account_net == 0
 
 
+def is_watched(state: SymbolState) -> bool:
+    """The books have been read in this run: what was open when the last one ended may be so no more."""
+    return not state.is_unread
+
+
 def may_place_stop(state: SymbolState) -> bool:
     """There is no protective order, not even one in flight."""
     return state.stop is None
@@ -154,6 +159,7 @@ class Guards:
 
     entry: Mapping[str, EntryGuard] = field(default_factory=lambda: ENTRY_GUARDS)
     books_allow_entry: Callable[[SymbolState], bool] = are_books_fresh_and_flat
+    is_watched: Callable[[SymbolState], bool] = is_watched
     may_place_stop: Callable[[SymbolState], bool] = may_place_stop
     may_place_exit: Callable[[SymbolState], bool] = may_place_exit
     may_forget: Callable[[Order], bool] = may_forget

@@ -45,7 +45,7 @@ def guard_of(
 
 
 class SymbolMarket:
-    """One symbol's prints of one day, one at a time.
+    """One symbol's prints of one day, one at a time; a bar that began before they were watched is none.
 
     ``high`` and ``low`` are the bar's so far; ``limit_ns`` is when the bar or the session ends.
     """
@@ -55,6 +55,7 @@ class SymbolMarket:
         "_end_ns",
         "_open",
         "_session",
+        "_watched_from_ns",
         "guard",
         "high",
         "last",
@@ -64,7 +65,10 @@ class SymbolMarket:
         "symbol",
     )
 
-    def __init__(self, symbol: str, session: Session, bar_ns: int, guard: Guard) -> None:
+    def __init__(
+        self, symbol: str, session: Session, bar_ns: int, guard: Guard, *, watched_from_ns: int = 0
+    ) -> None:
+        self._watched_from_ns = watched_from_ns
         self.symbol = symbol
         self.guard = guard
         self.last: Paise | None = None
@@ -111,7 +115,7 @@ class SymbolMarket:
         """The bar that has ended, if it is wanted; comes before any timer of the same instant."""
         if not self.guard.wants_bars or self._end_ns > now_ns:
             return None
-        if self._open is None:
+        if self._open is None or self._end_ns - self._bar_ns < self._watched_from_ns:
             self._roll(now_ns)
             return None
         return BarClosed(self.symbol, self._end_ns, self._close_bar())

@@ -100,6 +100,46 @@ def absorb(state: SymbolState, guards: Guards, books: SymbolBooks, now_ns: int) 
     _position(state, books)
 
 
+def absorb_unwatched(state: SymbolState, guards: Guards, books: SymbolBooks, now_ns: int) -> None:
+    """Take in the first read of a run: what happened while nobody watched, and what the journal lacks.
+
+    Attempts used are the larger of the journal's count and the book's. What the journal does not know is
+    never adopted: an order that could open a position behind our back ends new risk in the symbol.
+    """
+    before = _facts(state)
+    absorb(state, guards, books, now_ns)
+    state.is_unread = False
+    changed = [f"{key} {fact}" for key, fact in _facts(state).items() if before.get(key) != fact]
+    if changed:
+        state.say(
+            Severity.NOTE, "while_away", f"{state.symbol}: since it was last watched: {', '.join(changed)}"
+        )
+    alike = [row for row in books.rows.values() if _is_like_an_entry(state, row)]
+    filled = sum(bool(row.filled) or row.order_id in books.executions for row in alike)
+    if filled > state.attempts:
+        text = f"{state.symbol}: the order book shows {filled} filled entries, the journal {state.attempts}"
+        state.say(Severity.WARNING, "attempts_found", f"{text}: the larger number counts")
+        state.attempts = filled
+    for row in alike:
+        if row.status is Status.WORKING and evidence.find_by_id(state, row.order_id) is None:
+            state.freeze(
+                f"order {row.order_id}, at work, looks like our entry, and the journal does not know it"
+            )
+
+
+def _facts(state: SymbolState) -> dict[str, str]:
+    """What a person is told of each order where it has changed."""
+    return {order.key: f"{order.state.value}, {order.filled} filled" for order in state.orders}
+
+
+def _is_like_an_entry(state: SymbolState, row: OrderRow) -> bool:
+    return (row.side, row.quantity, row.trigger) == (
+        state.entry_side,
+        state.planned,
+        state.orient(state.strategy.entry),
+    )
+
+
 def _bind(state: SymbolState, books: SymbolBooks) -> None:
     """Recognise orders whose answer was lost: ids not seen before the send that are all we sent, as sent.
 

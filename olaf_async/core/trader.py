@@ -16,7 +16,15 @@ from olaf_async.core.market import Guard, guard_of
 from olaf_async.core.rules import NEVER_NS
 from olaf_async.core.state import SymbolState
 from olaf_async.domain.charges import ExecutedOrder
-from olaf_async.domain.events import BarClosed, OrderAnswered, OrderRow, PriceTouched, QuoteRead, TimerDue
+from olaf_async.domain.events import (
+    BarClosed,
+    OrderAnswered,
+    OrderRow,
+    PriceTouched,
+    QuoteRead,
+    RunBegan,
+    TimerDue,
+)
 from olaf_async.domain.intents import ReportTrade, Severity
 from olaf_async.domain.order import Order, OrderState, Role, Side
 from olaf_async.domain.position import Position
@@ -48,7 +56,31 @@ class Trader:
         self.guard = guard_of(setup.direction, None, None, NEVER_NS, wants_bars=False)
         self._step(session.open_ns)
 
+    @property
+    def is_untouched(self) -> bool:
+        """Whether nothing of the day is lost where another takes its place."""
+        state = self.state
+        return not (state.orders_made or state.foreign or state.frozen)
+
+    def is_planned(self, setup: Setup, session: Session, strategy: Strategy) -> bool:
+        """Whether this is what it trades."""
+        state = self.state
+        return (state.setup, state.session, state.strategy) == (setup, session, strategy)
+
     # --- events -----------------------------------------------------------------------------------
+
+    def run_began(self, event: RunBegan) -> None:
+        """Whoever asked for what is in flight is gone, and what has happened since nobody watched."""
+        state = self.state
+        state.touch()
+        state.want_books()
+        state.is_unread = True
+        state.last_ns = -NEVER_NS
+        state.quote_asked_ns = -NEVER_NS
+        self.absorbed = {}, {}
+        for order in (*state.slots, *state.phantoms):
+            evidence.asker_gone(state, order, event)
+        self._step(event.at_ns)
 
     def price_touched(self, event: PriceTouched) -> None:
         """A print at or beyond the guard."""
@@ -98,7 +130,10 @@ class Trader:
         if self._says_nothing_new(books):
             self.state.books_seq = max(self.state.books_seq, books.asked_seq)
             return
-        reconcile.absorb(self.state, self._guards, books, now_ns)
+        if self.state.is_unread and self._guards.is_read_current(self.state, books.asked_seq):
+            reconcile.absorb_unwatched(self.state, self._guards, books, now_ns)
+        else:
+            reconcile.absorb(self.state, self._guards, books, now_ns)
         self.absorbed = books.rows, books.executions
         self._step(now_ns)
 
@@ -109,7 +144,7 @@ class Trader:
             books.is_complete
             and books.net == state.orient(state.held) == state.account_net
             and state.want_seq <= state.books_seq
-            and not state.is_waiting_for_evidence
+            and not (state.is_unread or state.is_waiting_for_evidence)
             and (books.rows, books.executions) == self.absorbed
             and self._guards.is_read_current(state, books.asked_seq)
         )

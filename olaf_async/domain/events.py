@@ -227,8 +227,20 @@ class ClockSkewed:
     skew_ns: int
 
 
+@dataclass(frozen=True, slots=True)
+class RunBegan:
+    """A run of the engine begins, maybe after another on the same day: nobody watched in between.
+
+    ``unsent`` names the orders whose sending was written down and then called off.
+    """
+
+    at_ns: int
+    unsent: tuple[str, ...] = ()
+
+
 Event: TypeAlias = (
-    PriceTouched
+    RunBegan
+    | PriceTouched
     | BarClosed
     | TimerDue
     | QuoteRead

@@ -57,10 +57,18 @@ class Pump:
         self._signal = asyncio.Event()
         self._slots = {symbol: Slot() for symbol in plans}
         self.markets = {
-            symbol: SymbolMarket(symbol, plan.session, plan.strategy.bar_ns, engine.guard(symbol))
+            symbol: SymbolMarket(
+                symbol,
+                plan.session,
+                plan.strategy.bar_ns,
+                engine.guard(symbol),
+                watched_from_ns=clock.now_ns(),
+            )
             for symbol, plan in plans.items()
         }
         self._has_alarmed_backlog = False
+        self.stamp: Callable[[Engine], str] = fingerprint
+        """What the journal keeps beside each event of the core's belief after it."""
 
     def connect(self, outlet: Outlet) -> None:
         """Say where intents go; before the first event."""
@@ -96,8 +104,9 @@ class Pump:
 
     # --- the loop ---------------------------------------------------------------------------------
 
-    async def run(self) -> None:
-        """Handle events until cancelled. Yields: between turns."""
+    async def run(self, began: Event) -> None:
+        """Handle events until cancelled, and ``began`` before all others. Yields: between turns."""
+        self._handle(began)
         while True:
             self.turn()
             await wait_for_signal_or_time(self._signal, self._clock, self._next_due_ns())
@@ -177,7 +186,7 @@ class Pump:
         except Exception:
             self._scribe.write(Line(Entry.EVENT, at_ns, event))
             raise
-        told = Line(Entry.EVENT, at_ns, event, fingerprint(self.engine))
+        told = Line(Entry.EVENT, at_ns, event, self.stamp(self.engine))
         self._scribe.write(told, *(Line(Entry.INTENT, at_ns, intent) for intent in intents))
         return intents
 

@@ -21,6 +21,7 @@ from olaf_async.core.engine import Engine, Plan
 from olaf_async.core.guards import STANDARD, Guards
 from olaf_async.core.invariants import Check
 from olaf_async.core.invariants import check as check_invariants
+from olaf_async.core.past import Past
 from olaf_async.core.rules import SECOND_NS, Rules
 from olaf_async.core.state import SymbolState
 from olaf_async.domain.events import (
@@ -32,6 +33,7 @@ from olaf_async.domain.events import (
     Event,
     OrderAnswered,
     OrderUpdated,
+    RunBegan,
     StreamChanged,
 )
 from olaf_async.domain.intents import (
@@ -88,7 +90,11 @@ class Outcome:
 
 
 class Supervisor:
-    """One engine run: from the first read of the books to the orderly stop."""
+    """One engine run: from the first read of the books to the orderly stop, after ``past`` runs of the day.
+
+    Raises:
+        ConfigError: what has been traded today is planned otherwise now.
+    """
 
     def __init__(  # noqa: PLR0913 -- what a test may replace stands beside what a run consists of
         self,
@@ -97,11 +103,16 @@ class Supervisor:
         ports: Ports,
         *,
         timeout_ns: int,
+        past: Past | None = None,
         guards: Guards = STANDARD,
         check: Check = check_invariants,
         new_lock: Callable[[], Lock] = asyncio.Lock,
     ) -> None:
-        self.engine = Engine(plans.values(), rules, guards, check)
+        if past is None:
+            self.engine = Engine(plans.values(), rules, guards, check)
+        else:
+            self.engine = past.engine
+            self.engine.carry_on(plans.values(), rules)
         self._ports = ports
         self._clock = ports.clock
         self._timeout_ns = timeout_ns
@@ -128,11 +139,14 @@ class Supervisor:
             new_lock=new_lock,
         )
         self.pump.connect(self)
-        self.outcome = Outcome()
+        self.outcome = Outcome(trades=[] if past is None else list(past.trades))
         self._end_ns = max(plan.session.close_ns for plan in plans.values())
         self._stop = asyncio.Event()
+        self._unsent = () if past is None else past.unsent
         self._is_forced = False
         self._has_pump = True
+        self._given: list[tuple[Commanded, asyncio.Future[None]]] = []
+        self.halted_by: dict[str, str] = {}
 
     # --- the pump's outlet ------------------------------------------------------------------------
 
@@ -159,9 +173,32 @@ class Supervisor:
                 for symbol in self.engine.traders:
                     self.desk.notice(symbol)
                 self.poller.handled()
-            case Commanded(command=Command.RESUME, symbol=None) if self.scribe.is_failing:
-                self._end_new_risk("journal_failing", "the journal still fails; the resume is taken back")
+            case Commanded():
+                self._commanded(event)
         self.poller.kick()
+
+    # --- a person's hand --------------------------------------------------------------------------
+
+    async def command(self, command: Command, symbol: str | None = None) -> None:
+        """Give the core an order from outside; returns once it has been taken in. Yields: always."""
+        event = Commanded(self._clock.now_ns(), command, symbol)
+        taken = asyncio.get_running_loop().create_future()
+        self._given.append((event, taken))
+        self.pump.put(event)
+        await taken
+
+    def _commanded(self, event: Commanded) -> None:
+        """An order has been taken in: wake whoever gave it, and remember why a halt stands."""
+        for given, taken in self._given:
+            if given is event and not taken.done():
+                taken.set_result(None)
+                if event.symbol is None and event.command in (Command.HALT, Command.KILL):
+                    self.halted_by["person"] = "a person has halted it"
+        self._given = [one for one in self._given if not one[1].done()]
+        if event.symbol is None and event.command is Command.RESUME:
+            self.halted_by.clear()
+            if self.scribe.is_failing:
+                self._end_new_risk("journal_failing", "the journal still fails; the resume is taken back")
 
     # --- the run ----------------------------------------------------------------------------------
 
@@ -217,7 +254,7 @@ class Supervisor:
 
     async def _run_pump(self) -> None:
         try:
-            await self.pump.run()
+            await self.pump.run(RunBegan(self._clock.now_ns(), self._unsent))
         except Exception as error:  # noqa: BLE001 -- S4: the last thing that can be done has to be done
             self._has_pump = False
             self.desk.close_to_entries()
@@ -246,6 +283,7 @@ class Supervisor:
         self._end_new_risk("journal_failing", text)
 
     def _end_new_risk(self, code: str, text: str) -> None:
+        self.halted_by[code] = text
         self.pump.put(Commanded(self._clock.now_ns(), Command.HALT))
         self._alarm(None, code, text)
 

@@ -10,7 +10,7 @@ from olaf_async.core.engine import Send
 from olaf_async.core.guards import ENTRY_GUARDS, STANDARD, EntryGuard, Guards
 from olaf_async.core.rules import SECOND_NS
 from olaf_async.core.state import SymbolState
-from olaf_async.domain.events import Command, OrderAnswered, Outcome, Verb
+from olaf_async.domain.events import Command, OrderAnswered, Outcome, RunBegan, Verb
 from olaf_async.domain.order import ENDS, Order, OrderState, PriceType, Role, Side, Terms
 from olaf_async.domain.trade import ExitReason
 from tests.core.bench import ENTRY, EXIT_NS, TRIGGER, Bench, where
@@ -263,6 +263,18 @@ def buys_what_the_account_holds(bench: Bench) -> bool:
     return bench.took() == ["place entry"]
 
 
+def acts_on_what_nobody_watched(bench: Bench) -> bool:
+    entry = bench.rest()
+    bench.is_desk_busy = True
+    bench.fill(entry)
+    bench.frame("1")
+    bench.take()
+    bench.stranger(Side.SELL, 10, tells=False)
+    bench.is_desk_busy = False
+    bench.tell(RunBegan(bench.now_ns))
+    return "place stop" in bench.took()
+
+
 def stops_twice(bench: Bench) -> bool:
     bench.fill(bench.rest())
     bench.frame("1")
@@ -364,6 +376,7 @@ def whatever_stands(state: SymbolState, _answer: OrderAnswered) -> Order | None:
 
 STORIES: list[tuple[Guards, Callable[[Bench], bool]]] = [
     (Guards(books_allow_entry=lambda _: True), buys_what_the_account_holds),
+    (Guards(is_watched=lambda _: True), acts_on_what_nobody_watched),
     (Guards(may_place_stop=lambda _: True), stops_twice),
     (Guards(may_place_exit=lambda _: True), sells_beside_its_stop),
     (Guards(may_forget=lambda _: True), forgets_an_entry_that_may_fill),

@@ -12,10 +12,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta, timezone
 from fractions import Fraction
-from typing import Literal, TypeAlias, TypeVar
+from typing import Literal, TypeAlias, TypedDict, TypeVar
 
 from olaf_async.adapters.clock import LoopClock
 from olaf_async.adapters.journal.memory import MemoryJournal
+from olaf_async.adapters.journal.rerun import recover
 from olaf_async.adapters.paper.broker import PaperBroker
 from olaf_async.adapters.paper.exchange import PaperExchange, PaperRules
 from olaf_async.adapters.paper.orders import OrderRecord, What
@@ -23,6 +24,7 @@ from olaf_async.core.engine import Plan
 from olaf_async.core.guards import STANDARD, Guards
 from olaf_async.core.invariants import Check
 from olaf_async.core.invariants import check as check_invariants
+from olaf_async.core.past import Past
 from olaf_async.core.rules import SECOND_NS, Rules
 from olaf_async.core.state import SymbolState
 from olaf_async.domain.events import PriceTouched, Verb
@@ -34,11 +36,12 @@ from olaf_async.domain.setup import Setup
 from olaf_async.ports.broker import AccountNews, Books
 from olaf_async.ports.clock import Clock
 from olaf_async.ports.feed import Tick
+from olaf_async.ports.journal import Entry, Record
 from olaf_async.shell.desk import Lock
 from olaf_async.shell.supervisor import Outcome, Ports, Supervisor
 from olaf_async.sim.loop import SimLoop, run
 from olaf_async.strategies.eighty_twenty import EightyTwenty, EightyTwentyRules
-from tests.journals import stage
+from tests.journals import header_of, stage
 
 _T = TypeVar("_T")
 
@@ -254,6 +257,13 @@ def plan_of(
     return Plan(setup, session, EightyTwenty(setup, session, strategy))
 
 
+class Known(TypedDict):
+    """What an engine is built with, and built again with after a restart."""
+
+    guards: Guards
+    check: Check
+
+
 class World:
     """One engine on one paper account, and all that a story may do and ask.
 
@@ -285,28 +295,65 @@ class World:
         self.journal = new_journal(clock)
         numbers = replace(Rules(stop_limit_pct=Fraction(2)), **rules)  # type: ignore[arg-type] # as in plan_of
         stage(by_symbol, numbers, self.journal, guards, check)
-        self.supervisor = Supervisor(
-            by_symbol,
-            numbers,
-            Ports(
-                self.broker,
-                self.feed,
-                self.clock,
-                self.journal,
-                self.alarms,
-                self._paper.on_tick,
-                wall_skew_ns,
-            ),
-            timeout_ns=round(timeout_s * SECOND_NS),
-            guards=guards,
-            check=check,
-            new_lock=new_lock,
-        )
+        self.plans, self.rules = by_symbol, numbers
+        self._first = Record(0, Entry.HEADER, 0, header_of([*by_symbol.values()], numbers), None)
+        self._timeout_ns = round(timeout_s * SECOND_NS)
+        self._known: Known = {"guards": guards, "check": check}
+        self._new_lock = new_lock
+        self._wall_skew_ns = wall_skew_ns
+        self.supervisor = self._supervisor(by_symbol, numbers, None)
+        self.running: asyncio.Task[None] | None = None
         self.outcome: Outcome | None = None
+
+    def _supervisor(self, plans: Mapping[str, Plan], rules: Rules, past: Past | None) -> Supervisor:
+        ports = Ports(
+            self.broker,
+            self.feed,
+            self.clock,
+            self.journal,
+            self.alarms,
+            self._paper.on_tick,
+            self._wall_skew_ns,
+        )
+        return Supervisor(
+            plans,
+            rules,
+            ports,
+            timeout_ns=self._timeout_ns,
+            past=past,
+            new_lock=self._new_lock,
+            **self._known,
+        )
 
     async def run(self) -> None:
         """Run the engine; ``outcome`` is set once it has come to its end."""
         self.outcome = await self.supervisor.run()
+
+    def start(self) -> None:
+        """Run the engine beside the story."""
+        self.running = asyncio.get_running_loop().create_task(self.run(), name="engine")
+
+    async def dies(self) -> None:
+        """The engine ends at once and says nothing more; what it had sent has arrived or never will."""
+        assert self.running is not None, "it runs"
+        mine = asyncio.current_task()
+        for task in asyncio.all_tasks():
+            if task is not mine:
+                task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self.running
+        await asyncio.sleep(0)
+
+    def starts_again(self, *plans: Plan, **rules: object) -> None:
+        """Another run of the day begins from what the journal tells, by other plans and rules where given."""
+        past = recover([self._first, *self.journal.records], **self._known)
+        assert past is not None, "there has been a run"
+        by_symbol = {plan.setup.symbol: plan for plan in plans} or self.plans
+        numbers = replace(self.rules, **rules)  # type: ignore[arg-type] # as in plan_of
+        self.supervisor = self._supervisor(by_symbol, numbers, past)
+        self.plans, self.rules = by_symbol, numbers
+        self.journal.append(Entry.HEADER, self.clock.now_ns(), header_of([*by_symbol.values()], numbers))
+        self.start()
 
     # --- what happens -----------------------------------------------------------------------------
 
@@ -453,9 +500,10 @@ def play(story: Story, *plans: Plan, rules: Mapping[str, object] | None = None, 
 
 async def live(world: World, story: Story, warm_up_s: float = 1) -> None:
     """Run the world's engine for as long as the story lasts; keep its outcome if it came to its end."""
-    running = asyncio.get_running_loop().create_task(world.run(), name="engine")
+    world.start()
     await world.wait(warm_up_s)
     await story(world)
-    running.cancel()
+    assert world.running is not None, "it was started"
+    world.running.cancel()
     with suppress(asyncio.CancelledError):
-        await running
+        await world.running

@@ -20,6 +20,7 @@ from olaf_async.domain.events import (
     OrderUpdated,
     Outcome,
     PriceTouched,
+    RunBegan,
     Status,
     Verb,
 )
@@ -334,7 +335,7 @@ def test_the_pump_wakes_for_its_timers_without_any_print() -> None:
         bench = PumpBench()
         pump = Pump(bench.engine, {INFY: plan_of()}, clock, bench.scribe)
         pump.connect(bench.outlet)
-        task = asyncio.get_running_loop().create_task(pump.run())
+        task = asyncio.get_running_loop().create_task(pump.run(RunBegan(clock.now_ns())))
         await pause(clock, (EXIT_NS - OPEN_NS) / SECOND_NS + 1)
         task.cancel()
         return bench.kinds()

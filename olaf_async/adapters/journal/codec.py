@@ -100,6 +100,7 @@ class _NotSentForm:
 
 
 _KINDS: Final[dict[str, type]] = {
+    "run began": events.RunBegan,
     "price touched": events.PriceTouched,
     "bar closed": events.BarClosed,
     "timer due": events.TimerDue,

@@ -1,8 +1,9 @@
 """A day executed again from its journal: the same code, told the same things, must want the same.
 
-Every event and every question of the desk goes to a fresh engine, made from the header, in the order they
-were written. It must never be told anything else, and never reads a clock. The first difference ends it:
-whatever comes after one proves nothing.
+Every event and every question of the desk goes to a fresh engine, made from the first header, in the order
+they were written; a later header begins another run of the same day, which goes on with what is known. The
+engine must never be told anything else, and never reads a clock. The first difference ends it: whatever comes
+after one proves nothing.
 """
 
 from collections import deque
@@ -15,8 +16,11 @@ from olaf_async.core.fingerprint import fingerprint
 from olaf_async.core.guards import STANDARD, Guards
 from olaf_async.core.invariants import Check
 from olaf_async.core.invariants import check as check_invariants
+from olaf_async.core.past import Past
 from olaf_async.domain.events import Event
-from olaf_async.domain.intents import Intent, OrderIntent
+from olaf_async.domain.intents import Intent, OrderIntent, PlaceOrder, ReportTrade
+from olaf_async.domain.trade import Trade
+from olaf_async.errors import ConfigError, JournalError
 from olaf_async.ports.journal import Entry, NotSent, PutOff, Record
 
 
@@ -40,6 +44,24 @@ class Rerun:
     difference: Difference | None
 
 
+def recover(
+    records: Iterable[Record], *, guards: Guards = STANDARD, check: Check = check_invariants
+) -> Past | None:
+    """What the runs in this journal knew at its end; None where there has been none.
+
+    Raises:
+        JournalError: this version of Olaf does not come to the beliefs that the journal was written with.
+    """
+    rerunner = Rerunner(guards=guards, check=check)
+    difference = rerunner.run(records).difference
+    if difference is not None:
+        raise JournalError(
+            f"record {difference.record.seq} cannot be executed again: the journal says {difference.written},"
+            f" this version {difference.now}; what is open is for a person to close"
+        )
+    return rerunner.past
+
+
 class Rerunner:
     """One journal, executed again. ``guards`` and ``check`` are those the engine ran with."""
 
@@ -51,6 +73,8 @@ class Rerunner:
         self._told: Record | None = None
         self._belief = ""
         self._counts = dict.fromkeys(Entry, 0)
+        self._unsent: dict[str, None] = {}
+        self._trades: list[Trade] = []
 
     def run(self, records: Iterable[Record]) -> Rerun:
         """Execute the records in their order, up to the first difference."""
@@ -60,17 +84,24 @@ class Rerunner:
         asked = counts[Entry.SENDING] + counts[Entry.PUT_OFF] + counts[Entry.NOT_SENT]
         return Rerun(counts[Entry.HEADER], counts[Entry.EVENT], counts[Entry.INTENT], asked, difference)
 
+    @property
+    def past(self) -> Past | None:
+        """What the next run goes on from."""
+        if self._engine is None:
+            return None
+        return Past(self._engine, tuple(self._trades), tuple(self._unsent))
+
     def _step(self, record: Record) -> Difference | None:
         entry, body = record.entry, record.body
         is_of_the_core = entry is not Entry.NOT_SENT or (isinstance(body, NotSent) and body.is_refused)
         self._counts[entry] += is_of_the_core
+        self._note(record)
         if entry is not Entry.INTENT and (left := self._left_over("nothing more was wanted")):
             return left
         match entry:
             case Entry.HEADER:
                 assert isinstance(body, Header), "a header's record holds the header"
-                plans = [plan.plan() for plan in body.plans]
-                self._engine = Engine(plans, body.rules, self._guards, self._check)
+                return self._begin(record, body)
             case Entry.EVENT:
                 assert isinstance(body, Event), "an event's record holds the event"
                 return self._tell(record, body)
@@ -80,6 +111,30 @@ class Rerunner:
             case Entry.SENDING | Entry.PUT_OFF | Entry.NOT_SENT if is_of_the_core:
                 return self._ask(record)
         return None
+
+    def _begin(self, record: Record, header: Header) -> Difference | None:
+        """A run after the first goes on with what that one knew."""
+        plans = [plan.plan() for plan in header.plans]
+        if self._engine is None:
+            self._engine = Engine(plans, header.rules, self._guards, self._check)
+            return None
+        try:
+            self._engine.carry_on(plans, header.rules)
+        except ConfigError as error:
+            return Difference(record, "the day goes on", str(error))
+        return None
+
+    def _note(self, record: Record) -> None:
+        """Keep what the next run has to be told of this one."""
+        match record.entry, record.body:
+            case Entry.SENDING, PlaceOrder(key=key):
+                self._unsent.pop(key, None)
+            case Entry.NOT_SENT, NotSent(PlaceOrder(key=key), is_refused=False):
+                self._unsent[key] = None
+            case Entry.INTENT, ReportTrade(trade):
+                self._trades.append(trade)
+            case _:
+                pass
 
     def _tell(self, record: Record, event: Event) -> Difference | None:
         engine = self._engine

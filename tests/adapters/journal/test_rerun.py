@@ -9,11 +9,12 @@ from dataclasses import replace
 import pytest
 
 from olaf_async.adapters.journal.codec import Header
-from olaf_async.adapters.journal.rerun import Difference, Rerunner
+from olaf_async.adapters.journal.rerun import Difference, Rerunner, recover
 from olaf_async.core.rules import SECOND_NS, Rules
 from olaf_async.domain.events import Event, OrderUpdated, PriceTouched
 from olaf_async.domain.intents import CancelOrder, ModifyOrder, PlaceOrder, Say
 from olaf_async.domain.order import Role
+from olaf_async.errors import JournalError
 from olaf_async.ports.journal import Entry, NotSent, PutOff, Record
 from tests.journals import header_of
 from tests.races.world import ENTRY, OPEN_NS, UNDERCUT, World, plan_of, play
@@ -65,9 +66,51 @@ def test_the_day_has_everything_in_it_and_no_difference(day: list[Record]) -> No
     assert {PlaceOrder, ModifyOrder, OrderUpdated, PriceTouched, PutOff, Header} <= kinds
 
 
-def test_two_runs_are_two_engines(day: list[Record]) -> None:
-    again = Rerunner().run([*day, *day])
+async def dies_and_goes_on(world: World) -> None:
+    await world.enters()
+    await world.dies()
+    await world.wait(20)
+    world.starts_again()
+    await world.wait(2)
+    await world.prints(ENTRY - 20_00, pause_s=2)
+
+
+def test_a_second_run_goes_on_with_what_the_first_knew() -> None:
+    world = play(dies_and_goes_on)
+    header = header_of([plan_of()], world.rules)
+    again = Rerunner().run([Record(0, Entry.HEADER, 0, header, None), *world.journal.records])
     assert (again.runs, again.difference) == (2, None)
+    assert [trade.attempt for trade in world.supervisor.outcome.trades] == [1]
+
+
+def test_a_second_run_that_plans_a_traded_share_otherwise_is_a_difference(day: list[Record]) -> None:
+    header = header_of([plan_of(entry=ENTRY - 5)], Rules())
+    found = difference([*day, Record(len(day) + 1, Entry.HEADER, 0, header, None)])
+    assert found.now.startswith("INFY: traded today already")
+
+
+def test_a_journal_that_cannot_be_executed_again_gives_no_belief(day: list[Record]) -> None:
+    number = number_of(day, lambda record: isinstance(record.body, PriceTouched))
+    with pytest.raises(JournalError, match="cannot be executed again"):
+        recover([*day[:number], *day[number + 1 :]])
+
+
+def test_of_no_run_nothing_is_recovered() -> None:
+    assert recover([]) is None
+
+
+def test_orders_whose_sending_was_called_off_are_known_until_they_are_sent_after_all(
+    day: list[Record],
+) -> None:
+    number = number_of(day, lambda record: record.entry is Entry.SENDING)
+    place = day[number].body
+    assert isinstance(place, PlaceOrder)
+    off = Record(0, Entry.NOT_SENT, 0, NotSent(place, "429", is_refused=False), None)
+    called_off = recover([*day[: number + 1], off])
+    assert called_off is not None
+    assert called_off.unsent == (place.key,)
+    sent = recover([*day[: number + 1], off, *day[number + 1 :]])
+    assert sent is not None
 
 
 def test_a_command_that_would_be_another_today_is_found_at_its_place(day: list[Record]) -> None:
