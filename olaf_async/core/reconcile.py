@@ -317,13 +317,13 @@ def _unseen(state: SymbolState, books: SymbolBooks) -> None:
     """Shares that no known fill explains may be those of the outstanding entry: protect them now.
 
     They count until a complete read explains them, and never once something of the position has been sold:
-    a position book is known to lag behind a fill.
+    a position book is known to lag behind a fill. For the same reason a stranger's sale adds nothing to them.
     """
     position, entry = state.position, state.entry
     if books.is_complete or entry is None or entry.sent_ns is None or position.left or position.taken:
         state.provisional = 0
         return
-    unexplained = state.orient(books.net) - state.held - state.foreign_net
+    unexplained = state.orient(books.net) - state.held - max(0, state.foreign_net)
     state.provisional = min(max(state.provisional, unexplained), entry.remaining)
     if state.provisional:
         evidence.protect_unseen(state)

@@ -386,6 +386,20 @@ def test_a_position_book_that_lags_behind_a_strangers_sale_protects_nothing() ->
     assert bench.state.provisional == 0
 
 
+def test_books_that_lag_behind_a_strangers_sale_show_no_shares_of_a_resting_entry() -> None:
+    """Found by simulation: the read of before the sale, set off against the sale, looked like a fill of ours."""
+    bench = Bench()
+    bench.rest()
+    bench.stranger(Side.SELL, 20)
+    bench.ledger.orders.pop("X2")
+    bench.ledger.trades.pop()
+    bench.ledger.positions["ABC"] = 0
+    bench.take()
+    seen(bench, 0)
+    assert bench.state.provisional == 0
+    assert bench.state.stop is None
+
+
 @pytest.mark.parametrize("quantity", [-10, 0])
 def test_shares_on_the_other_side_are_not_the_entrys(quantity: int) -> None:
     bench = Bench()
