@@ -387,7 +387,7 @@ def test_a_position_book_that_lags_behind_a_strangers_sale_protects_nothing() ->
 
 
 def test_books_that_lag_behind_a_strangers_sale_show_no_shares_of_a_resting_entry() -> None:
-    """Found by simulation: the read of before the sale, set off against the sale, looked like a fill of ours."""
+    """Found by simulation: an old read set off against the sale known by now looked like a fill of ours."""
     bench = Bench()
     bench.rest()
     bench.stranger(Side.SELL, 20)
