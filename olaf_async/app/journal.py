@@ -1,7 +1,8 @@
 """The journal of a live day: where it lies, how it is begun, and which one a person means.
 
 Owns the order of a start as far as it is on paper: first the lease, then the file of the day, whole or made
-so, then the header. It must never trade, nor mend what a crash cannot have done.
+so, then what it tells of earlier runs, then the header. It must never trade, nor mend what a crash cannot
+have done.
 """
 
 from collections.abc import Sequence
@@ -12,13 +13,14 @@ from olaf_async import __version__
 from olaf_async.adapters.journal.codec import Account, EightyTwentyPlan, Header
 from olaf_async.adapters.journal.lease import Lease
 from olaf_async.adapters.journal.reading import cut, read
+from olaf_async.adapters.journal.rerun import recover
 from olaf_async.adapters.journal.sqlite import SqliteJournal
 from olaf_async.app.connections import api_key
 from olaf_async.core.engine import Plan
 from olaf_async.core.rules import Rules
 from olaf_async.domain.events import Mode
 from olaf_async.errors import ConfigError, JournalError
-from olaf_async.ports.journal import Entry
+from olaf_async.ports.journal import Entry, Record
 from olaf_async.settings import Settings
 
 SUFFIX = ".journal"
@@ -59,11 +61,14 @@ def _is_day(text: str) -> bool:
 
 
 class DayJournal:
-    """Lease and journal of one run. ``remark`` says what had to be done to the file, if anything.
+    """Lease and journal of one run, and what earlier runs of the day have left in it.
+
+    ``remark`` says what had to be done to the file, if anything.
 
     Raises:
         LeaseHeld: another engine has the directory.
-        JournalError: the file cannot be written, or holds what no crash of ours can have left in it.
+        JournalError: the file cannot be written, holds what no crash of ours can have left in it, or does not
+            lead this version to the beliefs it was written with.
     """
 
     def __init__(self, settings: Settings, day: date, now_ns: int) -> None:
@@ -73,21 +78,33 @@ class DayJournal:
         self._lease = Lease(settings.journal.dir, now_ns)
         try:
             path = day_file(settings, day)
-            self.remark = _mended(path)
+            self.remark, records = _mended(path)
+            self.past = recover(records)
+            self._account = _account(records)
             self.journal = SqliteJournal(path)
         except JournalError:
             self._lease.release()
             raise
 
+    @property
+    def open_symbols(self) -> tuple[str, ...]:
+        """What the runs before have left that somebody has to look after."""
+        return self.past.open_symbols if self.past is not None else ()
+
     def begin(self, plans: Sequence[Plan], rules: Rules, mode: Mode | None, now_ns: int) -> None:
         """Write down all that is needed to make this run's engine again.
 
         Raises:
-            JournalError: it cannot be kept; nothing may be traded.
+            JournalError: it cannot be kept, or the day was begun on another account; nothing may be traded.
         """
         settings = self._settings
         kind = "paper" if mode is None or settings.mode == "paper" else mode.value
         account = Account.of(kind, settings.broker.host, api_key(settings))
+        if self._account not in (None, account):
+            raise JournalError(
+                f"{self.journal.path} was begun on another account ({_differing(self._account, account)}): "
+                "put the settings back, or name another journal.dir"
+            )
         kept = tuple(EightyTwentyPlan.of(plan) for plan in plans)
         self.journal.append(Entry.HEADER, now_ns, Header(__version__, account, self._day, rules, kept))
         self._has_begun = True
@@ -108,14 +125,14 @@ class DayJournal:
                 self._lease.release()
 
 
-def _mended(path: Path) -> str:
-    """Cut off what a crash left half written; anything else is for a person.
+def _mended(path: Path) -> tuple[str, tuple[Record, ...]]:
+    """Cut off what a crash left half written; anything else is for a person. What was done, and what is kept.
 
     Raises:
         JournalError: the file is not as Olaf wrote it.
     """
     if not path.exists() or not path.stat().st_size:
-        return ""
+        return "", ()
     reading = read(path, is_ours=True)
     if not reading.is_usual:
         raise JournalError(
@@ -123,5 +140,18 @@ def _mended(path: Path) -> str:
             "at the broker's books, and move it away before the next start"
         )
     if not reading.faults:
-        return ""
-    return f"{reading.faults[0].text}; the file as it was is now {cut(reading)}"
+        return "", reading.records
+    return f"{reading.faults[0].text}; the file as it was is now {cut(reading)}", reading.records
+
+
+def _account(records: Sequence[Record]) -> Account | None:
+    """Whose day it is."""
+    headers = (record.body for record in records if record.entry is Entry.HEADER)
+    return next((header.account for header in headers if isinstance(header, Header)), None)
+
+
+def _differing(old: Account | None, new: Account) -> str:
+    assert old is not None, "there is one to differ from"
+    if old.mode != new.mode:
+        return f"{old.mode} then, {new.mode} now"
+    return f"server {old.server} then, {new.server} now" if old.server != new.server else "another key"

@@ -27,7 +27,7 @@ from olaf_async.app.connections import (
     new_rest,
     watching,
 )
-from olaf_async.app.journal import DayJournal
+from olaf_async.app.journal import DayJournal, day_file
 from olaf_async.app.rules import (
     EXCHANGE_ZONE,
     charge_rates,
@@ -52,7 +52,10 @@ from olaf_async.shell.waiting import first_of
 
 LEAD_NS: Final = 120 * SECOND_NS
 """How long before the open the connections are made."""
+AGAIN_NS: Final = 5 * SECOND_NS
+"""How often the checks are made again where an earlier run of the day has left something open."""
 EXIT_ERROR: Final = 1
+EXIT_INPUT: Final = 3
 SAME_INSTANT_NS: Final = 5_000_000
 """The longest that an order takes from the print that caused it to the paper exchange."""
 
@@ -186,10 +189,8 @@ class LiveRun:
     async def run(self) -> Ended:
         """Trade from the checks to the close, or to the stop. Yields: always."""
         day, now_ns = self.day.day, self._clock.now_ns()
-        if not self._plans:
-            return Ended(0, f"There is no setup to trade on {day}.")
-        if now_ns >= max(plan.session.exit_ns for plan in self._plans):
-            return Ended(0, f"The deadline of {day} has passed: nothing is begun any more.")
+        if self._why_idle() and not day_file(self._settings, day).exists():
+            return Ended(0, self._why_idle())
         try:
             self._kept = DayJournal(self._settings, day, now_ns)
         except LeaseHeld as held:
@@ -208,16 +209,34 @@ class LiveRun:
                 ended = None if ended is None else replace(ended, exit_code=EXIT_UNSAFE)
         return ended
 
+    def _why_idle(self) -> str:
+        """Why there is nothing to begin today, if so."""
+        if not self._plans:
+            return f"There is no setup to trade on {self.day.day}."
+        if self._clock.now_ns() >= max(plan.session.exit_ns for plan in self._plans):
+            return f"The deadline of {self.day.day} has passed: nothing is begun any more."
+        return ""
+
     async def _run(self) -> Ended:
         if self._kept.remark:
             self._tell_journal(Severity.WARNING, self._kept.remark)
+        if self._why_idle() and not self._kept.open_symbols:
+            return Ended(0, self._why_idle())
         async with self._rest:
             findings = await self._prepare()
             if findings.exit_code:
-                return Ended(findings.exit_code, "Nothing was traded.")
+                return self._unbegun(findings.exit_code)
             if self._stop.is_pulled:
-                return Ended(0, "Stopped before the open; nothing was traded.")
+                return self._unbegun(0, "Stopped before the open; nothing was traded.")
             return await self._trade(findings.mode)
+
+    def _unbegun(self, exit_code: int, why: str = "Nothing was traded.") -> Ended:
+        """Nothing was done; where an earlier run has left something open, that needs a person."""
+        if not self._kept.open_symbols:
+            return Ended(exit_code, why)
+        left = ", ".join(self._kept.open_symbols)
+        text = f"{why} An earlier run of the day left {left} open: look at the broker now."
+        return Ended(EXIT_UNSAFE, text)
 
     def _tell_journal(self, severity: Severity, text: str) -> None:
         _Voice(self.day).say(self._clock.now_ns(), Say(None, severity, "journal", text))
@@ -226,7 +245,7 @@ class LiveRun:
         """Check, wait for the open, and check again where there was time for something to change."""
         wanted = wanted_of(self._settings, self._plans, self.day.day)
         server = RestServer(self._rest, self._clock)
-        findings = await examine(server, wanted, self._watcher.found)
+        findings = await self._examined(server, wanted)
         begin_ns = min(plan.session.open_ns for plan in self._plans) - LEAD_NS
         if findings.exit_code or self._clock.now_ns() >= begin_ns:
             return findings
@@ -235,24 +254,39 @@ class LiveRun:
         if self._stop.is_pulled:
             return findings
 
-        def tell_trouble(finding: Finding) -> None:
-            if finding.grade is not Grade.OK:
-                self._watcher.found(finding)
+        return await examine(server, wanted, self._found_trouble)
 
-        return await examine(server, wanted, tell_trouble)
+    async def _examined(self, server: RestServer, wanted: Wanted) -> Findings:
+        """Check; where an earlier run has left something open, not to begin is no way out: try again."""
+        findings = await examine(server, wanted, self._watcher.found)
+        if not findings.exit_code or not self._kept.open_symbols:
+            return findings
+        left = ", ".join(self._kept.open_symbols)
+        text = f"{left}: left open by an earlier run, and not looked after until the checks pass"
+        _Voice(self.day).say(self._clock.now_ns(), Say(None, Severity.ALARM, "unattended", text))
+        while findings.exit_code and not self._stop.is_pulled:
+            await first_of(self._clock.sleep_until_ns(self._clock.now_ns() + AGAIN_NS), self._stop.wait())
+            findings = await examine(server, wanted, self._found_trouble)
+        return findings
+
+    def _found_trouble(self, finding: Finding) -> None:
+        if finding.grade is not Grade.OK:
+            self._watcher.found(finding)
 
     async def _trade(self, mode: Mode | None) -> Ended:
         rules = core_rules(self._settings, is_replay=False)
         try:
+            supervisor = Supervisor(
+                {plan.setup.symbol: plan for plan in self._plans},
+                rules,
+                self._ports(mode),
+                timeout_ns=int(self._settings.broker.request_timeout_s * SECOND_NS),
+                past=self._kept.past,
+            )
             self._kept.begin(self._plans, rules, mode, self._clock.now_ns())
-        except JournalError as error:
-            return Ended(EXIT_UNSAFE, f"{error}. Nothing was traded.")
-        supervisor = Supervisor(
-            {plan.setup.symbol: plan for plan in self._plans},
-            rules,
-            self._ports(mode),
-            timeout_ns=int(self._settings.broker.request_timeout_s * SECOND_NS),
-        )
+        except (ConfigError, JournalError) as error:
+            is_ours = isinstance(error, JournalError)
+            return self._unbegun(EXIT_UNSAFE if is_ours else EXIT_INPUT, f"{error}. Nothing was traded.")
         self.day.follow(supervisor.engine, supervisor.outcome.trades)
         if mode is not None:
             supervisor.pump.put(ModeSeen(self._clock.now_ns(), mode))

@@ -16,3 +16,9 @@ class Past:
     engine: Engine
     trades: tuple[Trade, ...]
     unsent: tuple[str, ...]
+
+    @property
+    def open_symbols(self) -> tuple[str, ...]:
+        """Where shares are held, or an order may still fill: somebody has to look after them."""
+        states = (trader.state for trader in self.engine.traders.values())
+        return tuple(state.symbol for state in states if state.held or state.slots or state.is_unsettled)

@@ -253,6 +253,11 @@ class SymbolState:
         return any(not order.is_value_exact for order in self.retired[self.retired_before :])
 
     @property
+    def is_unsettled(self) -> bool:
+        """Whether a question about an order that left its slot is still open; a tombstone is none."""
+        return any(order.is_unsettled for order in self.phantoms)
+
+    @property
     def is_quiet(self) -> bool:
         """No entry that may fill, and no question open about any order."""
         asking = (OrderState.IN_FLIGHT, OrderState.MODIFYING)

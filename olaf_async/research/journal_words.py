@@ -14,6 +14,7 @@ from olaf_async.domain.events import (
     OrderUpdated,
     PriceTouched,
     QuoteRead,
+    RunBegan,
     StreamChanged,
     TimerDue,
 )
@@ -55,6 +56,8 @@ def _words(body: object) -> str:
 
 def _event(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912 -- a line for each kind of event
     match event:
+        case RunBegan(unsent=unsent):
+            return "a run begins" + (f"; called off before it: {', '.join(unsent)}" if unsent else "")
         case PriceTouched(price=price):
             return f"print at {to_text(price)}"
         case BarClosed(bar=bar):

@@ -85,6 +85,19 @@ def test_a_span_without_a_print_is_no_bar() -> None:
     assert trading.next_due_ns() == OPEN_NS + 4 * BAR_NS
 
 
+@pytest.mark.parametrize("watched_s", [1, 899, 900])
+def test_a_bar_that_began_before_it_was_watched_is_none_and_the_next_one_is(watched_s: int) -> None:
+    from_ns = OPEN_NS + watched_s * BAR_NS // 900
+    one = SymbolMarket("ABC", SESSION, BAR_NS, BARS, watched_from_ns=from_ns)
+    one.take(100, from_ns)
+    first = one.pop_bar(OPEN_NS + BAR_NS)
+    one.take(101, OPEN_NS + BAR_NS + 1)
+    second = one.pop_bar(OPEN_NS + 2 * BAR_NS)
+    assert first is None
+    assert second is not None
+    assert second.bar.open == (100 if watched_s == 900 else 101)
+
+
 def test_a_bar_that_nobody_wants_is_begun_anew_by_the_print_after_it() -> None:
     trading = market()
     trading.take(100, OPEN_NS)

@@ -2,7 +2,9 @@
 
 J1  What is appended is written with the next ``flush``, all of it or nothing. Then it outlives the process; a
     power cut may take it, back to the last SENDING.
-J2  SENDING and HEADER are on disk (fsync) when ``append`` returns, and everything before them with them.
+J2  SENDING and HEADER are on disk (fsync) when ``append`` returns, and everything before them with them; so
+    is what a person has ordered, and what has raised an alarm, after the next ``flush``: a halt and the
+    daily loss have to outlive a power cut.
 J3  What could not be written is kept and tried again with the next: no gap, no other order.
 J4  Each record carries a hash over the one before it and its own content.
 
@@ -18,6 +20,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from olaf_async.adapters.journal.codec import VERSION, check_version, encode
+from olaf_async.domain.events import Commanded
+from olaf_async.domain.intents import Say, Severity
 from olaf_async.errors import JournalError
 from olaf_async.ports.journal import Entry
 
@@ -40,6 +44,10 @@ CREATE TABLE records (
     chain BLOB NOT NULL
 ) STRICT
 """
+
+
+def _must_outlive_a_power_cut(body: object) -> bool:
+    return isinstance(body, Commanded) or (isinstance(body, Say) and body.severity is Severity.ALARM)
 
 
 class Row(NamedTuple):
@@ -110,6 +118,7 @@ class SqliteJournal:
         row = Row(self._seq + 1, entry.value, at_ns, data, fingerprint, b"")
         self._seq, self._chain = row.seq, row.link(self._chain)
         self._pending.append(row._replace(chain=self._chain))
+        self._is_urgent |= _must_outlive_a_power_cut(body)
         if entry in DURABLE:
             self._is_urgent = True
             self._write()
