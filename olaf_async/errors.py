@@ -14,6 +14,7 @@ BrokerQueued      kept by the server for a person's approval
 BrokerUndecided   it may have happened: the only one that forbids a retry
 FeedError           the price feed broke its protocol
 JournalError        the record could not be written: no record, no new risk; protection goes on
+ControlError        a running engine was asked for something, and could not be reached or did not do it
 """
 
 
@@ -75,3 +76,7 @@ class FeedError(OlafError):
 
 class JournalError(OlafError):
     """The journal could not be written, or read back. Nothing that takes risk is done without its record."""
+
+
+class ControlError(OlafError):
+    """What was asked of a running engine was not done, or nobody can tell. The text says why."""
