@@ -323,10 +323,21 @@ def _unseen(state: SymbolState, books: SymbolBooks) -> None:
     if books.is_complete or entry is None or entry.sent_ns is None or position.left or position.taken:
         state.provisional = 0
         return
+    if any(_is_behind(order, books) for order in state.orders):
+        return
     unexplained = state.orient(books.net) - state.held - max(0, state.foreign_net)
     state.provisional = min(max(state.provisional, unexplained), entry.remaining)
     if state.provisional:
         evidence.protect_unseen(state)
+
+
+def _is_behind(order: Order, books: SymbolBooks) -> bool:
+    """Whether the read shows an order as it was before a fill that is known: all of it is as old as that."""
+    row = None if order.order_id is None else books.rows.get(order.order_id)
+    if row is None:
+        return False
+    is_unfilled = row.status is Status.WORKING and order.state is OrderState.FILLED
+    return is_unfilled or (row.filled is not None and row.filled < order.filled)
 
 
 def _note_shortfall(state: SymbolState, asked_ns: int) -> None:

@@ -400,6 +400,21 @@ def test_books_that_lag_behind_a_strangers_sale_show_no_shares_of_a_resting_entr
     assert bench.state.stop is None
 
 
+def test_a_read_older_than_what_is_known_shows_no_shares_of_the_next_entry() -> None:
+    """Found by simulation: after a quick re-entry an old read still showed the trade before as open."""
+    bench = Bench()
+    bench.hold()
+    older = bench.ask()
+    bench.fill(bench.stop)
+    bench.settle()
+    bench.rest()
+    bench.take()
+    late = replace(older, at_ns=bench.later(), asked_ns=bench.now_ns, asked_seq=bench.engine.seq)
+    bench.tell(late)
+    assert bench.state.provisional == 0
+    assert bench.state.stop is None
+
+
 @pytest.mark.parametrize("quantity", [-10, 0])
 def test_shares_on_the_other_side_are_not_the_entrys(quantity: int) -> None:
     bench = Bench()
