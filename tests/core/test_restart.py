@@ -15,7 +15,7 @@ from tests.core.bench import ENTRY, EXIT_NS, RULES, STRATEGY, TRIGGER, Bench, pl
 
 
 def begins_again(bench: Bench, *unsent: str, after_s: float = 20) -> None:
-    """The engine dies: what the desk had not sent, and every answer under way, is lost; another run begins."""
+    """The engine dies: what its desk had not sent, and every answer under way, is lost; a new run begins."""
     bench.is_desk_busy = False
     bench.waiting.clear()
     bench.open.clear()
