@@ -1,11 +1,15 @@
 """Race 10: an order is asked about, the order changes meanwhile, and the answer is applied to the new one.
 
 The walls: an answer finds the order it was asked about (`order_asked_about`), never the slot that one was in;
-and a read of the books says nothing of a symbol of which something newer is known (`is_read_current`).
+an id is one order's, and is not given to a second; and a read of the books says nothing of a symbol of which
+something newer is known (`is_read_current`).
 """
 
 from dataclasses import replace
 
+import pytest
+
+from olaf_async.core import evidence
 from olaf_async.core.guards import STANDARD
 from olaf_async.core.rules import SECOND_NS
 from olaf_async.core.state import SymbolState
@@ -53,7 +57,17 @@ def in_the_slot(state: SymbolState, answer: OrderAnswered) -> Order | None:
     return state.entry if is_entry and state.entry is not None else asked_about
 
 
-def test_twin_that_gives_the_answer_to_whatever_is_pending_leaves_a_position_naked() -> None:
+def counts_for_any(state: SymbolState, order: Order, answer: OrderAnswered) -> None:
+    """The answer is believed although an order before it goes by that id."""
+    assert answer.order_id is not None
+    evidence.accepted(state, order, answer.order_id)
+
+
+def test_twin_that_gives_the_answer_to_whatever_is_pending_leaves_a_position_naked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two walls are out: whom an answer is for, and that an id is one order's."""
+    monkeypatch.setattr(evidence, "_taken_for_another", counts_for_any)
     world = play(
         the_first_entry_is_answered_while_the_second_is_in_flight,
         rules=STALE_AFTER_30_S,
@@ -62,6 +76,16 @@ def test_twin_that_gives_the_answer_to_whatever_is_pending_leaves_a_position_nak
     )
     assert world.position() == SHARES
     assert world.protected() == 0
+
+
+def test_that_an_id_is_one_orders_holds_alone_too() -> None:
+    world = play(
+        the_first_entry_is_answered_while_the_second_is_in_flight,
+        rules=STALE_AFTER_30_S,
+        timeout_s=VERY_PATIENT_S,
+        guards=replace(STANDARD, order_asked_about=in_the_slot),
+    )
+    assert world.position() == world.protected() == SHARES
 
 
 # --- a snapshot from before the change ----------------------------------------------------------
