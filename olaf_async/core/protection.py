@@ -210,7 +210,8 @@ def _rejected(state: SymbolState, now_ns: int) -> None:
 def modify_refused(state: SymbolState, order: Order, refused: Terms) -> None:
     """The old stop stands.
 
-    A trailing raise waits for the next bar; a missing quantity, or a stop below the initial one, is urgent.
+    A trailing raise waits for the next bar, unless one has wished for more meanwhile; a missing quantity, or
+    a stop below the initial one, is urgent.
     """
     standing = state.orient(order.terms.trigger)
     is_below_initial = state.initial_level is not None and standing < state.initial_level
@@ -226,7 +227,7 @@ def modify_refused(state: SymbolState, order: Order, refused: Terms) -> None:
         state.stop_refusals += 1
         if state.stop_refusals >= state.rules.stop_rejections_max:
             state.leave(ExitReason.RISK)
-    elif state.leaving is None:
+    elif state.leaving is None and state.stop_level == state.orient(refused.trigger):
         state.stop_level = standing
 
 

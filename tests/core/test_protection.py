@@ -188,6 +188,18 @@ def test_a_refused_raise_leaves_the_old_stop_standing_until_the_next_bar() -> No
     assert bench.took() == ["modify stop"]
 
 
+def test_a_refused_raise_does_not_take_along_what_a_later_bar_has_wished_for() -> None:
+    bench = Bench()
+    stop = bench.hold()
+    bench.bar(99_90, 100_20, 99_60, 100_00)
+    bench.bar(100_00, 101_00, 99_80, 100_50)
+    wished = bench.state.stop_level
+    bench.refuse(stop)
+    bench.wait(1)
+    bench.accept(stop)
+    assert stop.terms.trigger == wished == 99_70
+
+
 def test_a_refused_quantity_is_urgent_and_tried_again_a_second_later() -> None:
     bench = Bench()
     entry = bench.rest()
