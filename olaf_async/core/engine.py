@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeAlias, assert_never
 
-from olaf_async.core import entries, evidence, reconcile
+from olaf_async.core import containment, entries, evidence, reconcile
 from olaf_async.core.account import Account
 from olaf_async.core.guards import STANDARD, Guards
 from olaf_async.core.invariants import Check
@@ -42,11 +42,11 @@ from olaf_async.domain.events import (
     TimerDue,
 )
 from olaf_async.domain.intents import CancelOrder, Intent, ModifyOrder, OrderIntent, PlaceOrder, Severity
-from olaf_async.domain.order import Order, OrderState, Role, Signal
+from olaf_async.domain.order import Order, OrderState, Role
 from olaf_async.domain.session import Session
 from olaf_async.domain.setup import Setup
 from olaf_async.domain.trade import ExitReason
-from olaf_async.errors import ConfigError, InvariantBroken
+from olaf_async.errors import ConfigError
 from olaf_async.strategies.protocol import Strategy
 
 
@@ -84,9 +84,6 @@ class Drop:
 
     why: str
 
-
-_BROKEN = (InvariantBroken, AssertionError)
-"""A failed assertion is a broken invariant like any other: its symbol is frozen, the day goes on."""
 
 Verdict: TypeAlias = Send | Wait | ReadFirst | Drop
 
@@ -285,45 +282,7 @@ class Engine:
         self._all_look_again(at_ns)
 
     def _tell(self, trader: Trader, at_ns: int, act: Callable[[], None]) -> None:
-        """Let one symbol act. One whose belief contradicts itself must not trade on it; the others go on.
-
-        What it asked for is taken back, it is frozen and looked at once more, for protection goes on.
-        """
-        mark = len(self.account.out)
-        try:
-            act()
-        except _BROKEN as broken:
-            self._take_back(mark)
-            trader.stand_back(str(broken), at_ns)
-            mark = len(self.account.out)
-            try:
-                trader.look_again(at_ns)
-            except _BROKEN as again:
-                self._take_back(mark)
-                trader.stand_back(str(again), at_ns)
-
-    def _take_back(self, mark: int) -> None:
-        asked, self.account.out[mark:] = self.account.out[mark:], []
-        for intent in asked:
-            if isinstance(intent, PlaceOrder | ModifyOrder | CancelOrder):
-                self._unask(intent)
-            else:
-                self.account.out.append(intent)
-
-    def _unask(self, intent: OrderIntent) -> None:
-        order = evidence.find_by_key(self.traders[intent.symbol].state, intent.key)
-        assert order is not None, "it was asked for in this very step"
-        match intent:
-            case PlaceOrder():
-                order.apply(Signal.REFUSED)
-            case ModifyOrder():
-                order.resolve(is_done=False)
-                order.modifications -= 1
-            case CancelOrder():
-                order.apply(Signal.CANCEL_FAILED)
-                order.cancels -= 1
-            case _:
-                assert_never(intent)
+        containment.let_act(self.account, trader, at_ns, act)
 
     # --- books ------------------------------------------------------------------------------------
 

@@ -1,10 +1,15 @@
 """A digest of everything the core believes; equal digests mean equal beliefs."""
 
+from collections.abc import Callable
 from hashlib import blake2b
+from typing import TypeAlias
 
 from olaf_async.core.engine import Engine
 from olaf_async.core.state import SymbolState
 from olaf_async.domain.order import Order
+
+Stamp: TypeAlias = Callable[[Engine], str]
+"""What a journal keeps of the belief after each event: `fingerprint`, or less where that costs too much."""
 
 
 def fingerprint(engine: Engine) -> str:

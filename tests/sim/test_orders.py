@@ -95,7 +95,9 @@ def test_a_connection_is_a_lane_and_what_has_no_owner_is_another() -> None:
                     loop.call_soon(link.frame, number)
                     loop.call_soon(partial(every.append, name))
                 loop.call_soon(partial(ownerless.heard.append, number))
-            await asyncio.sleep(1)
+            later = loop.create_future()
+            loop.call_later(1, later.set_result, None)
+            await later
 
         run(schedule(), pick=lanes(seeded(seed)))
         assert [link.heard for link in (*links, ownerless)] == [[0, 1, 2]] * 3
