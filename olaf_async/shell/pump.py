@@ -17,7 +17,7 @@ from operator import itemgetter
 from typing import Protocol
 
 from olaf_async.core.engine import Engine, Plan
-from olaf_async.core.fingerprint import fingerprint
+from olaf_async.core.fingerprint import Stamp, fingerprint
 from olaf_async.core.market import SymbolMarket
 from olaf_async.domain.events import Event, Marked
 from olaf_async.domain.intents import Intent, Say, Severity
@@ -67,7 +67,7 @@ class Pump:
             for symbol, plan in plans.items()
         }
         self._has_alarmed_backlog = False
-        self.stamp: Callable[[Engine], str] = fingerprint
+        self.stamp: Stamp = fingerprint
         """What the journal keeps beside each event of the core's belief after it."""
 
     def connect(self, outlet: Outlet) -> None:

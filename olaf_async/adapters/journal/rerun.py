@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from olaf_async.adapters.journal.codec import Header
 from olaf_async.core.engine import Drop, Engine, ReadFirst, Send, Verdict, Wait
-from olaf_async.core.fingerprint import fingerprint
+from olaf_async.core.fingerprint import Stamp, fingerprint
 from olaf_async.core.guards import STANDARD, Guards
 from olaf_async.core.invariants import Check
 from olaf_async.core.invariants import check as check_invariants
@@ -45,14 +45,18 @@ class Rerun:
 
 
 def recover(
-    records: Iterable[Record], *, guards: Guards = STANDARD, check: Check = check_invariants
+    records: Iterable[Record],
+    *,
+    guards: Guards = STANDARD,
+    check: Check = check_invariants,
+    stamp: Stamp = fingerprint,
 ) -> Past | None:
     """What the runs in this journal knew at its end; None where there has been none.
 
     Raises:
         JournalError: this version of Olaf does not come to the beliefs that the journal was written with.
     """
-    rerunner = Rerunner(guards=guards, check=check)
+    rerunner = Rerunner(guards=guards, check=check, stamp=stamp)
     difference = rerunner.run(records).difference
     if difference is not None:
         raise JournalError(
@@ -63,11 +67,14 @@ def recover(
 
 
 class Rerunner:
-    """One journal, executed again. ``guards`` and ``check`` are those the engine ran with."""
+    """One journal, executed again. ``guards``, ``check`` and ``stamp`` are those the engine ran with."""
 
-    def __init__(self, *, guards: Guards = STANDARD, check: Check = check_invariants) -> None:
+    def __init__(
+        self, *, guards: Guards = STANDARD, check: Check = check_invariants, stamp: Stamp = fingerprint
+    ) -> None:
         self._guards = guards
         self._check = check
+        self._stamp = stamp
         self._engine: Engine | None = None
         self._wanted: deque[Intent] = deque()
         self._told: Record | None = None
@@ -149,7 +156,7 @@ class Rerunner:
             return Difference(record, "the core took it in", f"the core crashes: {crash!r}")
         if record.fingerprint is None:
             return Difference(record, "the core crashed", "the core takes it in")
-        self._belief = fingerprint(engine)
+        self._belief = self._stamp(engine)
         return None
 
     def _left_over(self, written: str) -> Difference | None:
