@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -30,7 +31,8 @@ def ask(directory: Path, request: Request, *, timeout_s: float = TIMEOUT_S) -> I
         connection.settimeout(timeout_s)
         _connect(connection, directory)
         try:
-            connection.sendall(write_request(request))
+            with suppress(BrokenPipeError):  # whoever does not listen to us has said why before
+                connection.sendall(write_request(request))
             with connection.makefile("rb") as lines:
                 yield from _answers(lines)
         except TimeoutError:

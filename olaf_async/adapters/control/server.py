@@ -64,12 +64,21 @@ class ControlServer:
         finally:
             place.close()
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One client, from its line to its end. What goes wrong with it stays here."""
-        task = asyncio.current_task()
-        assert task is not None, "a coroutine runs in a task"
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         is_heard = len(self._clients) < self._clients_max
-        self._clients.add(task)
+        client = asyncio.get_running_loop().create_task(self._client(reader, writer, is_heard=is_heard))
+        self._clients.add(client)
+
+        def ended(_: asyncio.Task[None]) -> None:
+            self._clients.discard(client)
+            writer.transport.abort()
+
+        client.add_done_callback(ended)  # also of a task that is cancelled before its first step
+
+    async def _client(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, is_heard: bool
+    ) -> None:
+        """One client, from its line to its end. What goes wrong with it stays here."""
         writer.transport.set_write_buffer_limits(high=0)  # what has been waited for is out of our hands
         try:
             if is_heard:
@@ -80,9 +89,6 @@ class ControlServer:
             pass
         except Exception as error:  # noqa: BLE001 -- V3: a client's border
             self._tell(f"a client of the control socket was dropped: {error!r}")
-        finally:
-            self._clients.discard(task)
-            writer.transport.abort()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
