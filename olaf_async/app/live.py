@@ -12,6 +12,7 @@ from datetime import date
 from pathlib import Path
 from typing import Final, Protocol
 
+from olaf_async import __version__
 from olaf_async.adapters.clock import SystemClock
 from olaf_async.adapters.journal.lease import LeaseHeld
 from olaf_async.adapters.openalgo.broker import OpenAlgoBroker
@@ -27,6 +28,7 @@ from olaf_async.app.connections import (
     new_rest,
     watching,
 )
+from olaf_async.app.control import listening
 from olaf_async.app.journal import DayJournal, day_file
 from olaf_async.app.rules import (
     EXCHANGE_ZONE,
@@ -47,6 +49,7 @@ from olaf_async.ports.journal import Entry, Journal
 from olaf_async.research.live_day import LiveDay
 from olaf_async.research.results import Planned, RunResult
 from olaf_async.settings import Settings
+from olaf_async.shell.operator import Operator
 from olaf_async.shell.supervisor import EXIT_UNSAFE, Ports, Supervisor
 from olaf_async.shell.waiting import first_of
 
@@ -239,7 +242,10 @@ class LiveRun:
         return Ended(EXIT_UNSAFE, text)
 
     def _tell_journal(self, severity: Severity, text: str) -> None:
-        _Voice(self.day).say(self._clock.now_ns(), Say(None, severity, "journal", text))
+        self._tell(Say(None, severity, "journal", text))
+
+    def _tell(self, message: Say) -> None:
+        _Voice(self.day).say(self._clock.now_ns(), message)
 
     async def _prepare(self) -> Findings:
         """Check, wait for the open, and check again where there was time for something to change."""
@@ -263,7 +269,7 @@ class LiveRun:
             return findings
         left = ", ".join(self._kept.open_symbols)
         text = f"{left}: left open by an earlier run, and not looked after until the checks pass"
-        _Voice(self.day).say(self._clock.now_ns(), Say(None, Severity.ALARM, "unattended", text))
+        self._tell(Say(None, Severity.ALARM, "unattended", text))
         while findings.exit_code and not self._stop.is_pulled:
             await first_of(self._clock.sleep_until_ns(self._clock.now_ns() + AGAIN_NS), self._stop.wait())
             findings = await examine(server, wanted, self._found_trouble)
@@ -274,13 +280,14 @@ class LiveRun:
             self._watcher.found(finding)
 
     async def _trade(self, mode: Mode | None) -> Ended:
-        rules = core_rules(self._settings, is_replay=False)
+        rules, ports = core_rules(self._settings, is_replay=False), self._ports(mode)
+        timeout_ns = int(self._settings.broker.request_timeout_s * SECOND_NS)
         try:
             supervisor = Supervisor(
                 {plan.setup.symbol: plan for plan in self._plans},
                 rules,
-                self._ports(mode),
-                timeout_ns=int(self._settings.broker.request_timeout_s * SECOND_NS),
+                ports,
+                timeout_ns=timeout_ns,
                 past=self._kept.past,
             )
             self._kept.begin(self._plans, rules, mode, self._clock.now_ns())
@@ -292,17 +299,16 @@ class LiveRun:
             supervisor.pump.put(ModeSeen(self._clock.now_ns(), mode))
         self._stop.connect(supervisor)
         began_ns = self._clock.now_ns()
-        await first_of(supervisor.run(), watching(self._watcher.watch(self.day, self._clock)))
+        hand = Operator(supervisor, ports.broker, self._clock, timeout_ns=timeout_ns, program=__version__)
+        async with listening(self._settings.journal.dir, hand, self._tell):
+            await first_of(supervisor.run(), watching(self._watcher.watch(self.day, self._clock)))
         now_ns = self._clock.now_ns()
         result = self.day.result(now_ns, now_ns - began_ns)
         return Ended(supervisor.outcome.exit_code, day=self.day, result=result)
 
     def _ports(self, mode: Mode | None) -> Ports:
-        settings, clock, voice = self._settings, self._clock, _Voice(self.day)
+        settings, clock, tell = self._settings, self._clock, self._tell
         paper = _paper_broker(settings, self._plans, clock) if settings.mode == "paper" else None
-
-        def tell(message: Say) -> None:
-            voice.say(clock.now_ns(), message)
 
         def heard(tick: Tick) -> None:
             self.day.heard(tick)
@@ -317,7 +323,7 @@ class LiveRun:
             feed=feed,
             clock=clock,
             journal=_Chronicle(self._kept.journal, self.day),
-            alarms=voice,
+            alarms=_Voice(self.day),
             on_tick=heard,
             wall_skew_ns=clock.wall_skew_ns,
         )

@@ -53,8 +53,12 @@ class ControlServer:
         """
         place = Place(directory)
         try:
-            server = await asyncio.start_unix_server(self._connected, sock=place.socket, limit=LINE_MAX)
+            # Begun in two steps, for whoever is cancelled in the first must not leave a server behind.
+            server = await asyncio.start_unix_server(
+                self._connected, sock=place.socket, limit=LINE_MAX, start_serving=False
+            )
             try:
+                await server.start_serving()
                 yield
             finally:
                 server.close()
