@@ -46,7 +46,8 @@ CREATE TABLE records (
 """
 
 
-def _must_outlive_a_power_cut(body: object) -> bool:
+def must_outlive_a_power_cut(body: object) -> bool:
+    """Whether the write that brings it is waited for: what a person ordered, and what a person was told."""
     return isinstance(body, Commanded) or (isinstance(body, Say) and body.severity is Severity.ALARM)
 
 
@@ -118,7 +119,7 @@ class SqliteJournal:
         row = Row(self._seq + 1, entry.value, at_ns, data, fingerprint, b"")
         self._seq, self._chain = row.seq, row.link(self._chain)
         self._pending.append(row._replace(chain=self._chain))
-        self._is_urgent |= _must_outlive_a_power_cut(body)
+        self._is_urgent |= must_outlive_a_power_cut(body)
         if entry in DURABLE:
             self._is_urgent = True
             self._write()
