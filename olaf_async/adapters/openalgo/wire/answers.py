@@ -112,7 +112,7 @@ def order_book(body: bytes, scope: Scope) -> Book[OrderRow]:
     """
     answer = success(body)
     rows = items(fields(answer.get("data"), "data").get("orders"), "orders")
-    return Book(_mode(answer), tuple(order_row(row) for row in _ours(rows, scope)))
+    return Book(account_mode(answer), tuple(order_row(row) for row in ours_of(rows, scope)))
 
 
 def trade_book(body: bytes, scope: Scope) -> Book[TradeRow]:
@@ -122,8 +122,10 @@ def trade_book(body: bytes, scope: Scope) -> Book[TradeRow]:
         WireError: not a whole tradebook.
     """
     answer = success(body)
-    rows = _ours(items(answer.get("data"), "data"), scope)
-    return Book(_mode(answer), tuple(_trade_row(row) for row in rows if whole_or_none(row, "quantity") != 0))
+    rows = ours_of(items(answer.get("data"), "data"), scope)
+    return Book(
+        account_mode(answer), tuple(trade_row(row) for row in rows if whole_or_none(row, "quantity") != 0)
+    )
 
 
 def position_book(body: bytes, scope: Scope) -> Book[PositionRow]:
@@ -133,9 +135,9 @@ def position_book(body: bytes, scope: Scope) -> Book[PositionRow]:
         WireError: not a whole position book.
     """
     answer = success(body)
-    rows = _ours(items(answer.get("data"), "data"), scope)
+    rows = ours_of(items(answer.get("data"), "data"), scope)
     held = (PositionRow(required_text(row, "symbol"), required_whole(row, "quantity")) for row in rows)
-    return Book(_mode(answer), tuple(held))
+    return Book(account_mode(answer), tuple(held))
 
 
 def order_status(body: bytes) -> OrderRow:
@@ -156,12 +158,22 @@ def open_position(body: bytes) -> int:
     return required_whole(success(body), "quantity")
 
 
-def _ours(rows: Json, scope: Scope) -> list[Fields]:
+def ours_of(rows: Json, scope: Scope) -> list[Fields]:
+    """The rows of a book that are of our exchange and product.
+
+    Raises:
+        WireError: it is no list of rows, or one does not say of what it is.
+    """
     read = [fields(row, "a row") for row in items(rows, "rows")]
     return [row for row in read if scope.holds(row)]
 
 
-def _trade_row(row: Fields) -> TradeRow:
+def trade_row(row: Fields) -> TradeRow:
+    """One row of the tradebook.
+
+    Raises:
+        WireError: a part of it is missing or cannot be read.
+    """
     quantity, price = required_whole(row, "quantity"), _price(row, "average_price") or _price(row, "price")
     if quantity < 0 or price is None:
         raise WireError(f"no execution: {quantity} at {shown(row.get('average_price'))}")
@@ -339,6 +351,6 @@ def _data(body: bytes) -> Fields:
     return fields(success(body).get("data"), "data")
 
 
-def _mode(answer: Fields) -> Mode:
+def account_mode(answer: Fields) -> Mode:
     """Books of the analyzer's account say so; those of the live account say nothing."""
     return mode_of(answer) or Mode.LIVE
