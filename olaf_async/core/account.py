@@ -40,6 +40,7 @@ class Account:
     sends: deque[int] = field(default_factory=deque)
     urgent_until_ns: int = -1
     seen_ids: dict[str, int] = field(default_factory=dict)
+    seen_digest: tuple[int, bytes] = (-1, b"")
     asked_seq: int = -1
     asked_ns: int = 0
     out: list[Intent] = field(default_factory=list)

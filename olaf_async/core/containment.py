@@ -21,6 +21,7 @@ _BROKEN = (InvariantBroken, AssertionError)
 
 def let_act(account: Account, trader: Trader, at_ns: int, act: Callable[[], None]) -> None:
     """Let one symbol act. One whose belief contradicts itself must not trade on it; the others go on."""
+    trader.digest = None
     mark = len(account.out)
     try:
         act()

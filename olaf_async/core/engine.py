@@ -340,7 +340,9 @@ class Engine:
         On Send the order counts as sent at ``now_ns``.
         """
         self.account.seq += 1
-        state = self.traders[intent.symbol].state
+        trader = self.traders[intent.symbol]
+        trader.digest = None
+        state = trader.state
         order = evidence.find_by_key(state, intent.key)
         if order is None:
             return Drop("the order is unknown")

@@ -53,6 +53,8 @@ class Trader:
         self._guards = guards
         self._check = check
         self.absorbed: tuple[dict[str, OrderRow], dict[str, reconcile.Executions]] = {}, {}
+        self.digest: bytes | None = None
+        self.absorbed_digest: tuple[object, bytes] = None, b""
         self.guard = guard_of(setup.direction, None, None, NEVER_NS, wants_bars=False)
         self._step(session.open_ns)
 

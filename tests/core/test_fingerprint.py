@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from olaf_async.core.account import Account
+from olaf_async.core.engine import Engine, Verdict
 from olaf_async.core.fingerprint import fingerprint
 from olaf_async.core.state import SymbolState
-from olaf_async.domain.events import Command
-from olaf_async.domain.order import Order
+from olaf_async.domain.events import Command, Event, RunBegan
+from olaf_async.domain.intents import Intent, OrderIntent
+from olaf_async.domain.order import Order, Side
 from tests.core.bench import INITIAL, Bench
 
 
@@ -21,6 +23,14 @@ def day() -> Bench:
     bench.bar(100_00, 101_00, 99_80, 100_50)
     bench.settle()
     return bench
+
+
+def afresh(engine: Engine) -> str:
+    """The digest with nothing taken from before."""
+    engine.account.seen_digest = -1, b""
+    for trader in engine.traders.values():
+        trader.digest, trader.absorbed_digest = None, (None, b"")
+    return fingerprint(engine)
 
 
 def test_the_same_calls_lead_to_the_same_digest() -> None:
@@ -53,8 +63,8 @@ def test_each_step_changes_the_digest() -> None:
     assert len(seen) == 4
 
 
-BESIDES = {"rules", "exposed", "out"}
-"""What the engine is built with, what follows from the symbols, what is empty between calls."""
+BESIDES = {"rules", "exposed", "out", "seen_digest"}
+"""What the engine is built with, what follows from the symbols or the ids, what is empty between calls."""
 
 
 @pytest.mark.parametrize("name", sorted(set(Account.__dataclass_fields__) - BESIDES))
@@ -62,7 +72,7 @@ def test_every_fact_of_the_account_is_in_the_digest(name: str) -> None:
     engine = day().engine
     before = fingerprint(engine)
     setattr(engine.account, name, {"X": 1} if name == "seen_ids" else "something else")
-    assert fingerprint(engine) != before
+    assert afresh(engine) != before
 
 
 ORDERS = {"entry", "stop", "exit", "phantoms", "retired"}
@@ -76,7 +86,7 @@ def test_every_fact_of_a_symbol_is_in_the_digest(name: str) -> None:
     state, order = engine.traders["XYZ"].state, engine.traders["ABC"].state.stop
     something = [order] if name in ("phantoms", "retired") else order
     setattr(state, name, something if name in ORDERS else "something else")
-    assert fingerprint(engine) != before
+    assert afresh(engine) != before
 
 
 @pytest.mark.parametrize("name", list(Order.__dataclass_fields__))
@@ -86,7 +96,7 @@ def test_every_fact_of_an_order_is_in_the_digest(name: str) -> None:
     stop = engine.traders["ABC"].state.stop
     assert stop is not None
     setattr(stop, name, "something else")
-    assert fingerprint(engine) != before
+    assert afresh(engine) != before
 
 
 def test_the_read_that_is_compared_with_the_next_is_in_the_digest() -> None:
@@ -97,7 +107,41 @@ def test_the_read_that_is_compared_with_the_next_is_in_the_digest() -> None:
     rows, executions = trader.absorbed
     assert rows
     trader.absorbed = {}, executions
-    assert fingerprint(engine) != before
+    assert afresh(engine) != before
+
+
+def test_what_is_kept_from_before_is_never_out_of_date(monkeypatch: pytest.MonkeyPatch) -> None:
+    handle, admit = Engine.handle, Engine.admit
+    steps = 0
+
+    def is_fresh(engine: Engine) -> None:
+        nonlocal steps
+        steps += 1
+        assert fingerprint(engine) == afresh(engine)
+
+    def handled(engine: Engine, event: Event) -> list[Intent]:
+        intents = handle(engine, event)
+        is_fresh(engine)
+        return intents
+
+    def admitted(engine: Engine, intent: OrderIntent, now_ns: int) -> Verdict:
+        verdict = admit(engine, intent, now_ns)
+        is_fresh(engine)
+        return verdict
+
+    monkeypatch.setattr(Engine, "handle", handled)
+    monkeypatch.setattr(Engine, "admit", admitted)
+    bench = day()
+    bench.stranger(Side.SELL, 3)
+    bench.command(Command.HALT, "XYZ")
+    bench.command(Command.RESUME)
+    bench.stream(is_up=False)
+    bench.tell(RunBegan(bench.later()))
+    bench.settle()
+    bench.command(Command.FLATTEN)
+    bench.settle()
+    bench.wait(5)
+    assert steps > 30
 
 
 def test_the_digest_tells_symbols_apart() -> None:
