@@ -126,12 +126,11 @@ class Engine:
             if symbol in traders:
                 raise ConfigError(f"two setups for {symbol} on {plan.session.day}")
             known = past.get(symbol)
-            if known is None or known.is_untouched:
-                known = Trader(
-                    plan.setup, plan.session, plan.strategy, self.account, self._guards, self._check
-                )
+            what = plan.setup, plan.session, plan.strategy
+            if known is None or (known.is_untouched and not known.is_planned(*what)):
+                known = Trader(*what, self.account, self._guards, self._check)
             traders[symbol] = known
-            if known.is_planned(plan.setup, plan.session, plan.strategy):
+            if known.is_planned(*what):
                 past.pop(symbol, None)
         changed = [symbol for symbol, trader in past.items() if not trader.is_untouched]
         if changed:

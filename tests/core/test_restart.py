@@ -241,6 +241,17 @@ def test_a_symbol_that_a_person_has_halted_stays_so() -> None:
         bench.engine.carry_on([changed()], RULES)
 
 
+def test_a_symbol_that_was_flattened_before_it_traded_does_not_trade_after_a_restart() -> None:
+    """Found by simulation: what had made no order yet began the new run afresh, its end forgotten."""
+    bench = Bench()
+    bench.command(Command.FLATTEN, "ABC")
+    bench.engine.carry_on([plan("ABC")], RULES)
+    begins_again(bench)
+    bench.books()
+    bench.price(TRIGGER)
+    assert bench.took() == []
+
+
 def test_what_a_run_leaves_open_is_what_is_held_or_may_still_fill() -> None:
     bench = Bench(symbols=("ABC", "XYZ"))
 
