@@ -33,7 +33,7 @@ from olaf_async.sim.sites import await_site
 
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
-_Coro: TypeAlias = Coroutine[Any, Any, _T] | Generator[Any, None, _T]
+Coro: TypeAlias = Coroutine[Any, Any, _T] | Generator[Any, None, _T]
 
 Pick: TypeAlias = Callable[[Sequence[asyncio.Handle]], int]
 """Chooses the next of two or more ready callbacks, by index."""
@@ -65,7 +65,7 @@ class _Task(asyncio.Task[_T]):
     """A task that hashes by birth: asyncio cancels the tasks of a group in the order of a set."""
 
     def __init__(
-        self, coro: _Coro[_T], birth: int, *, loop: "SimLoop", name: str, context: Context | None
+        self, coro: Coro[_T], birth: int, *, loop: "SimLoop", name: str, context: Context | None
     ) -> None:
         self._birth = birth
         super().__init__(cast("Coroutine[Any, Any, _T]", coro), loop=loop, name=name, context=context)
@@ -226,7 +226,10 @@ class SimLoop(SealedLoop):
             handle = ready[index]
             del ready[index]
             if not handle.cancelled():
-                handle._run()  # noqa: SLF001 - a loop is who runs them
+                self._run_handle(handle)
+
+    def _run_handle(self, handle: asyncio.Handle) -> None:
+        handle._run()  # noqa: SLF001 - a loop is who runs them
 
     def _collect_due_timers(self) -> None:
         timers = self._timers
@@ -272,7 +275,7 @@ class SimLoop(SealedLoop):
 
     def create_task(
         self,
-        coro: _Coro[_T],
+        coro: Coro[_T],
         *,
         name: str | None = None,
         context: Context | None = None,
@@ -357,8 +360,14 @@ def _check_alone() -> None:
         raise RuntimeError("a loop runs in this thread already; give the simulation a thread of its own")
 
 
-def run(main: Coroutine[Any, Any, _T], *, start_ns: int = 0, pick: Pick = fifo) -> _T:
-    """Run ``main`` on a new `SimLoop`, cancel what it leaves behind, close the loop, and give its result.
+def run(
+    main: Coroutine[Any, Any, _T],
+    *,
+    start_ns: int = 0,
+    pick: Pick = fifo,
+    new_loop: "type[SimLoop]" = SimLoop,
+) -> _T:
+    """Run ``main`` on a new loop, cancel what it leaves behind, close the loop, and give its result.
 
     Whatever ``main`` raises is raised, with the errors that nobody retrieved as notes on it.
 
@@ -372,7 +381,7 @@ def run(main: Coroutine[Any, Any, _T], *, start_ns: int = 0, pick: Pick = fifo) 
     except RuntimeError:
         main.close()
         raise
-    loop = SimLoop(start_ns=start_ns, pick=pick)
+    loop = new_loop(start_ns=start_ns, pick=pick)
     try:
         result = loop.run_until_complete(main)
     except BaseException as error:

@@ -1,0 +1,238 @@
+"""The power cut: a machine whose tasks never run again, and a disk that keeps what a disk keeps.
+
+Owns whose callback is whose, and what of a journal outlives its writer. A cut is not an ending: nothing is
+cancelled, no ``finally`` runs, what was waiting waits for ever. The world goes on: other machines, the
+broker, and whatever was handed to it with `on_the_wire`.
+
+W1  Everything that a machine's own code starts belongs to it, by the context that asyncio hands on.
+W2  Of a machine without power no callback is run. A step that is cut in its middle runs to its end, and what
+    it does is unseen: nothing it schedules runs, nothing it sends leaves, nothing it writes is kept.
+W3  Coroutines of a cut machine are held until the loop closes, so that no finaliser runs code of theirs while
+    the world goes on; they are closed then, in the dark.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
+from contextlib import suppress
+from contextvars import Context, ContextVar, copy_context
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, Final, TypeVar
+from weakref import WeakSet
+
+from olaf_async.adapters.journal.sqlite import DURABLE, must_outlive_a_power_cut
+from olaf_async.errors import OlafError
+from olaf_async.ports.journal import Entry, Record
+from olaf_async.sim.loop import Coro, Pick, SimLoop, fifo
+
+_T = TypeVar("_T")
+
+_OWNER: ContextVar["Machine | None"] = ContextVar("machine", default=None)
+_CLOSINGS_MAX: Final = 100
+"""Awaits that a coroutine may still begin while it is being closed; one that begins more is left as it is."""
+
+
+class PowerLoop(SimLoop):
+    """A simulated loop that machines run on.
+
+    ``on_callback`` is called before each callback, the world's too: so before and after each await there is.
+    """
+
+    def __init__(self, *, start_ns: int = 0, pick: Pick = fifo) -> None:
+        super().__init__(start_ns=start_ns, pick=pick)
+        self.on_callback: Callable[[], None] | None = None
+        self.world = copy_context()
+        self.world.run(_OWNER.set, None)
+        self._machines: list[Machine] = []
+
+    def create_task(
+        self,
+        coro: Coro[_T],
+        *,
+        name: str | None = None,
+        context: Context | None = None,
+        eager_start: bool | None = None,
+    ) -> asyncio.Task[_T]:
+        """See SimLoop."""
+        task = super().create_task(coro, name=name, context=context, eager_start=eager_start)
+        if (machine := _owner(context)) is not None:
+            machine.tasks.add(task)
+            if not machine.is_on:
+                machine.hold()
+        return task
+
+    def _run_handle(self, handle: asyncio.Handle) -> None:
+        machine: Machine | None = handle._context.get(_OWNER)  # type: ignore[attr-defined] # noqa: SLF001
+        if machine is not None and not machine.is_on:
+            return
+        if self.on_callback is not None:
+            self.on_callback()
+            if machine is not None and not machine.is_on:
+                return
+        super()._run_handle(handle)
+
+    def _asyncgen_began(self, generator: AsyncGenerator[Any, Any]) -> None:
+        machine = _owner(None)
+        if machine is None:
+            super()._asyncgen_began(generator)
+        else:
+            machine.generators.add(generator)
+
+    async def shutdown_asyncgens(self) -> None:
+        """See SimLoop; those of a machine without power stay as they are."""
+        for machine in self._machines:
+            if machine.is_on:
+                for generator in machine.generators:
+                    super()._asyncgen_began(generator)
+        await super().shutdown_asyncgens()
+
+    def close(self) -> None:
+        """See SimLoop."""
+        for machine in self._machines:
+            machine.bury()
+        super().close()
+        self._machines.clear()
+
+    def _switched_on(self, machine: "Machine") -> None:
+        self._machines.append(machine)
+
+    def _switched_off(self, tasks: list[asyncio.Task[Any]]) -> None:
+        self._tasks = {birth: task for birth, task in self._tasks.items() if task not in tasks}
+
+
+class Machine:
+    """A computer with a switch. It is on until `cut`, and never again: a restart is another machine."""
+
+    def __init__(self, loop: PowerLoop) -> None:
+        self.is_on = True
+        self.tasks: WeakSet[asyncio.Task[Any]] = WeakSet()
+        self.generators: WeakSet[AsyncGenerator[Any, Any]] = WeakSet()
+        self._loop = loop
+        self._kept: list[asyncio.Task[Any]] = []
+        self._kept_generators: list[AsyncGenerator[Any, Any]] = []
+        loop._switched_on(self)  # noqa: SLF001 -- the two are one thing
+
+    def start(self, coro: Coroutine[Any, Any, _T], name: str) -> asyncio.Task[_T]:
+        """Run a program on it."""
+        context = self._loop.world.copy()
+        context.run(_OWNER.set, self)
+        return self._loop.create_task(coro, name=name, context=context)
+
+    def cut(self) -> None:
+        """Take the power away, also from within one of its own steps."""
+        self.is_on = False
+        self.hold()
+
+    def hold(self) -> None:
+        """Keep all there is of it from moving and from being finalised."""
+        self._kept = [task for task in self.tasks if not task.done()]
+        self._kept_generators = list(self.generators)
+        self._loop._switched_off(self._kept)  # noqa: SLF001 -- as above
+
+    def bury(self) -> None:
+        """Close what was held, now that nothing will ever run: what still stirs reaches nobody."""
+        for task in self._kept:
+            task._log_destroy_pending = False  # type: ignore[attr-defined] # noqa: SLF001 -- it was meant to
+            _close(task.get_coro())
+        for generator in self._kept_generators:
+            _close(generator.ag_await)  # type: ignore[attr-defined] # its own finaliser belongs to the loop, and that is closed next
+
+
+def _close(awaited: object) -> None:
+    """See a coroutine ended that may want to wait for more on its way out."""
+    for _ in range(_CLOSINGS_MAX):
+        with suppress(BaseException):
+            if isinstance(awaited, Coroutine):
+                awaited.close()
+            return
+
+
+def _owner(context: Context | None) -> Machine | None:
+    return _OWNER.get() if context is None else context.get(_OWNER)
+
+
+def is_powerless() -> bool:
+    """Whether the code that asks runs on a machine without power: what it does, nobody may see."""
+    machine = _OWNER.get()
+    return machine is not None and not machine.is_on
+
+
+async def on_the_wire(request: Coroutine[Any, Any, _T]) -> _T:
+    """Hand a request to the world: it goes on there whatever becomes of the one who waits for its answer.
+
+    Yields: always. Raises what the request raises.
+    """
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, PowerLoop), "requests outlive machines on their own loop only"
+    if is_powerless():
+        request.close()
+        await loop.create_future()
+    sent = loop.create_task(_answer(request), name="on the wire", context=loop.world.copy())
+    answer = await asyncio.shield(sent)
+    if isinstance(answer, _Refusal):
+        raise answer.error
+    return answer
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    error: OlafError
+
+
+async def _answer(request: Coroutine[Any, Any, _T]) -> _T | _Refusal:
+    """The answer, or the refusal as one: that nobody is left to hear it is no error of the simulation's."""
+    try:
+        return await request
+    except OlafError as error:
+        return _Refusal(error)
+
+
+class Disk:
+    """A journal as SQLite keeps it: what is written together is kept together, or not at all.
+
+    A process that dies takes with it what it had not written. A power cut may also take the newest
+    ``unsynced`` writes, any number of them counted from the end. ``on_write`` is called after each write.
+    """
+
+    def __init__(self, kept: Iterable[Record] = ()) -> None:
+        self._writes: list[tuple[Record, ...]] = [(record,) for record in kept]
+        self._synced = len(self._writes)
+        self._pending: list[Record] = []
+        self._seq = self._synced
+        self._is_urgent = False
+        self.on_write: Callable[[], None] | None = None
+
+    @property
+    def unsynced(self) -> int:
+        """How many of the newest writes a power cut may take."""
+        return len(self._writes) - self._synced
+
+    def records(self, lost: int = 0) -> list[Record]:
+        """What can be read when the newest ``lost`` writes are gone."""
+        assert 0 <= lost <= self.unsynced, "what was waited for is never lost"
+        return list(chain.from_iterable(self._writes[: len(self._writes) - lost]))
+
+    def append(self, entry: Entry, at_ns: int, body: object, fingerprint: str | None = None) -> int:
+        """See Journal; this one never fails."""
+        self._seq += 1
+        self._pending.append(Record(self._seq, entry, at_ns, body, fingerprint))
+        self._is_urgent |= entry in DURABLE or must_outlive_a_power_cut(body)
+        if entry in DURABLE:
+            self._write()
+        return self._seq
+
+    def flush(self) -> None:
+        """See Journal."""
+        if self._pending:
+            self._write()
+
+    def _write(self) -> None:
+        is_synced, self._is_urgent = self._is_urgent, False
+        written, self._pending = tuple(self._pending), []
+        if is_powerless():
+            return
+        self._writes.append(written)
+        if is_synced:
+            self._synced = len(self._writes)
+        if self.on_write is not None:
+            self.on_write()
