@@ -194,14 +194,12 @@ def _modify_answered(state: SymbolState, guards: Guards, order: Order, answer: O
         case Outcome.LOST | Outcome.QUEUED:
             order.apply(Signal.MODIFY_LOST)
             state.want_books()
-        case Outcome.REFUSED | Outcome.NOT_SENT:
+        case Outcome.REFUSED:
             modify_refused(state, order, answer.at_ns)
-            if answer.outcome is Outcome.REFUSED:
-                state.say(
-                    Severity.WARNING,
-                    "modify_refused",
-                    f"{state.symbol}: change of {order.key} refused, the old terms stand: {answer.message}",
-                )
+            text = f"{state.symbol}: change of {order.key} refused, the old terms stand: {answer.message}"
+            state.say(Severity.WARNING, "modify_refused", text)
+        case Outcome.NOT_SENT:
+            _not_modified(state, order, answer.at_ns)
         case _:
             assert_never(answer.outcome)
 
@@ -218,11 +216,16 @@ def modify_done(state: SymbolState, order: Order, now_ns: int) -> None:
 def modify_refused(state: SymbolState, order: Order, now_ns: int) -> None:
     """The pending terms never took effect."""
     refused = order.pending
+    _not_modified(state, order, now_ns)
+    if order.role is Role.STOP and refused is not None:
+        protection.modify_refused(state, order, refused)
+
+
+def _not_modified(state: SymbolState, order: Order, now_ns: int) -> None:
+    """The old terms stand. Where we held the change back ourselves, nothing speaks against asking again."""
     order.resolve(is_done=False)
     state.want_books()
     order.next_modify_ns = now_ns + state.rules.chase_ns
-    if order.role is Role.STOP and refused is not None:
-        protection.modify_refused(state, order, refused)
 
 
 def _cancel_answered(state: SymbolState, order: Order, answer: OrderAnswered) -> None:

@@ -408,6 +408,19 @@ def test_a_stop_that_has_triggered_and_shows_as_a_limit_is_as_it_was_sent() -> N
     assert "terms_differ" not in bench.said
 
 
+def test_a_repair_that_a_cancel_overtakes_at_the_desk_was_refused_by_nobody() -> None:
+    bench = Bench()
+    stop = bench.hold()
+    bench.show(bench.id_of(stop), replace(stop.terms, trigger=98_90))
+    bench.is_desk_busy = True
+    bench.books()
+    assert stop.state is OrderState.MODIFYING
+    bench.command(Command.FLATTEN)
+    bench.desk()
+    assert bench.dropped == ["the order is cancel in flight"]
+    assert bench.frozen() is None
+
+
 def test_a_refused_repair_is_not_tried_for_ever() -> None:
     bench = Bench()
     bench.fill(bench.rest())
