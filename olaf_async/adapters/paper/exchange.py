@@ -38,6 +38,8 @@ class PaperExchange(PaperAccount):
 
     ``sessions`` gives symbols their hours (open, close); an exchange-true exchange takes no order and no
     modify outside them. ``split`` (shares left -> shares that this print fills) scripts partial fills.
+    ``depth`` (order, price -> shares) is what the other side of the book has for it, which may be nothing;
+    where it is given, arriving orders too take no more than that, and `split` is not asked.
     """
 
     def __init__(
@@ -47,12 +49,14 @@ class PaperExchange(PaperAccount):
         *,
         sessions: Mapping[str, tuple[int, int]] | None = None,
         split: Callable[[int], int] | None = None,
+        depth: Callable[[PaperOrder, Paise], int] | None = None,
     ) -> None:
         super().__init__(rules, {symbol: Market(tick) for symbol, tick in tick_sizes.items()})
         self._sessions = sessions or {}
         self._working: dict[str, PaperOrder] = {}
         self._random = random.Random(rules.seed)
         self._split = split or (self._drawn_share if rules.partial_fills else None)
+        self._depth = depth
         self._zone = timezone(timedelta(seconds=rules.utc_offset_s))
 
     # ------------------------------------------------------------------------------------------------- prints
@@ -209,6 +213,25 @@ class PaperExchange(PaperAccount):
             self.cancel(order_id, at_ns)
         return ids
 
+    def is_working(self, order_id: str) -> bool:
+        """Whether there is a working order of this id."""
+        return order_id in self._working
+
+    def end(self, order_id: str, status: OrderStatus, reason: str, at_ns: int) -> None:
+        """End a working order as somebody other than its owner does: cancelled, or rejected after all.
+
+        Raises:
+            BrokerRejected: unknown, or already ended.
+        """
+        order = self._find(order_id)
+        refusals.refuse_ended(order, "end")
+        order.reason = reason
+        self._end(order, status)
+        self._ledger.block(order, 0)
+        self._write_change(order, What(status.value), at_ns)
+        self._tell(order)
+        self._markets[order.symbol].settle()
+
     def close_positions(self, at_ns: int) -> tuple[str, ...]:
         """Send a market order against every position; return the ids. Working orders stay, as in OpenAlgo."""
         return tuple(
@@ -311,7 +334,9 @@ class PaperExchange(PaperAccount):
         last = market.last
         order.stance = self._stance_when_open(order, last)
         if last is not None and order.allows(last) and not on_print:
-            self._fill(order, market, order.remaining, self._price_at_once(order, market, last), at_ns)
+            share = order.remaining if self._depth is None else self._share(order, last)
+            if share:
+                self._fill(order, market, share, self._price_at_once(order, market, last), at_ns)
 
     def _react(self, market: Market, price: Paise, at_ns: int, *, continuous: bool) -> None:
         """Let every order that the way to this print meets act, as E3."""
@@ -325,17 +350,18 @@ class PaperExchange(PaperAccount):
             if level is not None:
                 met.append((abs(level - origin), order.number, level, order))
         for _, _, level, order in sorted(met):
-            if order.allows(level):
+            share = self._share(order, level) if order.allows(level) else 0
+            if share:
                 is_intrabar = start is not None and level != price
-                self._fill(order, market, self._share(order), level, at_ns, intrabar=is_intrabar)
+                self._fill(order, market, share, level, at_ns, intrabar=is_intrabar)
             else:
-                self._miss(order, at_ns)
+                self._miss(order, market, at_ns)
         market.settle()
 
-    def _miss(self, order: PaperOrder, at_ns: int) -> None:
-        """A stop was triggered, or an arriving order met, by a price beyond its limit: it rests."""
+    def _miss(self, order: PaperOrder, market: Market, at_ns: int) -> None:
+        """A stop was triggered, or an arriving order met, by a price at which nothing can be had: it rests."""
         was_pending = order.stance is Stance.PENDING
-        order.stance = self._stance_when_open(order, None)
+        order.stance = self._stance_when_open(order, market.last)
         if was_pending:
             order.status = OrderStatus.OPEN
             self._write_change(order, What.TRIGGERED, at_ns)
@@ -366,9 +392,11 @@ class PaperExchange(PaperAccount):
             self._release_resting_margin()
         self._tell(order)
 
-    def _share(self, order: PaperOrder) -> int:
-        """How many of the order's shares a print fills: at least one."""
+    def _share(self, order: PaperOrder, price: Paise) -> int:
+        """How many of the order's shares this price fills: at least one, but where the book is empty."""
         left = order.remaining
+        if self._depth is not None:
+            return min(left, self._depth(order, price))
         return left if self._split is None else max(1, min(left, self._split(left)))
 
     def _end(self, order: PaperOrder, status: OrderStatus) -> None:
