@@ -247,7 +247,7 @@ def _why_journal(settings: Settings) -> str:
 def _not_to_the_end(proof: Proof, at: str) -> Proof:
     if proof.promise is not Promise.NOTHING_LEFT or proof.verdict is Verdict.BROKEN:
         return proof
-    why = f"orders moved after {at}, and the books were not read again"
+    why = f"orders moved after the last read ({at})"
     return replace(proof, verdict=Verdict.NOT_SHOWN, measured=why)
 
 

@@ -114,8 +114,7 @@ def _print(console: "Console", made: "Audit", zone: tzinfo) -> None:
     if made.others:
         parts += [Text(), Text("Not ours, and kept apart", style="bold yellow")]
         parts.append(Padding(_rows(made.others, zone), (0, 0, 0, 2)))
-    parts.append(Text())
-    parts += [Text(f"· {said}", style="dim") for said in (f"books: {made.books}", *made.said)]
+    parts += [Text(), _said((f"books: {made.books}", *made.said))]
     console.print(Group(*parts), width=width)
 
 
@@ -171,6 +170,16 @@ def _proofs(proofs: Sequence["Proof"]) -> "Table":
 _WHOSE: Final = {"books": "books", "journal": "journal", "both": "books + journal"}
 
 
+def _said(lines: Iterable[str]) -> "Table":
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 1), pad_edge=False)
+    for line in lines:
+        table.add_row(Text("·", style="dim"), Text(line, style="dim"))
+    return table
+
+
 def _breach_title(proof: "Proof", breach: "Breach") -> "Text":
     from rich.text import Text
 
@@ -215,8 +224,9 @@ def row_words(row: "Row", zone: tzinfo) -> tuple[str, str, str]:
         return "trade", at, f"{inner.order_id}  {about} at {to_text(inner.price)}{tag}"
     assert isinstance(row, Dated), "an order of the book"
     trigger = f" from {to_text(inner.trigger)}" if inner.trigger else ""
-    filled = "" if inner.filled is None else f", {inner.filled:,} filled"
-    terms = f"{inner.price_type.value}{trigger} at {to_text(inner.price)}"
+    filled = f", {inner.filled:,} filled" if inner.filled not in (None, 0, inner.quantity) else ""
+    limit = f" at {to_text(inner.price)}" if inner.price else ""
+    terms = f"{inner.price_type.value}{trigger}{limit}"
     return "order", at, f"{inner.order_id}  {about} {terms}: {inner.status.value}{filled}{tag}"
 
 

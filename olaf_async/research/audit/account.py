@@ -56,8 +56,8 @@ class Promise(Enum):
     IN_TIME = "stops within the budget"
     ON_TICK = "prices on the tick"
     NOTHING_LEFT = "nothing left over"
-    BOOKS_AGREE = "the books agree with each other"
-    ALL_THERE = "orders of ours in the book"
+    BOOKS_AGREE = "books that agree"
+    ALL_THERE = "our orders in the book"
 
 
 class Verdict(Enum):

@@ -143,7 +143,7 @@ def _one_position(symbols: Sequence[_Symbol]) -> Proof:
     most = max((moment.most for each in symbols for moment in each.course.moments), default=0)
     count = sum(len(each.trades) for each in symbols)
     verdict = Verdict.KEPT if not broken else Verdict.NOT_SHOWN if is_unclear else Verdict.BROKEN
-    measured = f"{count:,} executions, at most {most:,} shares held"
+    measured = f"at most {_count(most, 'share')}, {_count(count, 'trade')}"
     return Proof(Promise.ONE_POSITION, verdict, measured, Source.BOOKS, tuple(broken))
 
 
@@ -202,7 +202,7 @@ def _stopped(symbols: Sequence[_Symbol], budget_ns: int) -> Proof:
                 rows = (*each.rows_of(order_id), *every)
                 broken.append(Breach(each.plan.symbol, f"no stop for what {order_id} bought", rows))
     told = f", {without} closed before one was due" if without else ""
-    return _proof(Promise.STOPPED, f"{needed:,} positions{told}", Source.BOOKS, broken)
+    return _proof(Promise.STOPPED, f"{_count(needed, 'position')}{told}", Source.BOOKS, broken)
 
 
 def _by_first(
@@ -322,8 +322,10 @@ def _nothing_left(symbols: Sequence[_Symbol], *, is_over: bool) -> Proof:
         net = sum(trade.row.side.sign * trade.row.quantity for trade in each.own_trades)
         if net and each.net:
             rows: tuple[Row, ...] = (*each.positions, *each.own_trades)
-            left.append(Breach(each.plan.symbol, f"{net:,} shares of ours still held", rows))
-    measured = "no order at work, flat" if not left else _count(len(left), "thing")
+            left.append(Breach(each.plan.symbol, f"{_count(net, 'share')} of ours still held", rows))
+    measured = "no order at work, flat"
+    if left:
+        measured = f"open in {_count(len({each.symbol for each in left}), 'symbol')}"
     if left and not is_over:
         return Proof(Promise.NOTHING_LEFT, Verdict.KEPT, f"{measured}, and the engine runs", Source.BOOKS, ())
     return _proof(Promise.NOTHING_LEFT, measured, Source.BOOKS, left)
