@@ -99,6 +99,7 @@ def _chase(state: SymbolState, order: Order, now_ns: int) -> None:
         return
     state.exit_retry_ns = now_ns + state.rules.chase_ns
     state.wake(state.exit_retry_ns)
+    state.call_unfilled(order.sent_ns or now_ns, now_ns)
     is_better = (limit - order.terms.price) * order.side.sign > 0
     if is_better or _is_of_before_the_deadline(state, order, now_ns):
         _modify(state, order, Terms(order.terms.quantity, limit if is_better else order.terms.price), now_ns)

@@ -121,9 +121,12 @@ def _chase(state: SymbolState, guards: Guards, stop: Order, now_ns: int) -> None
         return
     price, trigger, limit = (state.orient(p) for p in (state.newest, stop.terms.trigger, stop.terms.price))
     if price > trigger:
-        state.touched_ns = None
+        state.touched_ns = state.reached_ns = None
         state.want_books()
         return
+    if state.reached_ns is None:
+        state.reached_ns = state.touched_ns
+    state.call_unfilled(state.reached_ns, now_ns)
     state.touched_ns = now_ns
     state.wake(now_ns + state.rules.chase_ns)
     if price >= limit:

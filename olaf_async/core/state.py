@@ -77,6 +77,8 @@ class SymbolState:
     unprotected_since_ns: int | None = None
     unprotected_ns: int = 0
     has_alarmed_unprotected: bool = False
+    reached_ns: int | None = None
+    has_alarmed_unfilled: bool = False
 
     # leaving
     leaving: ExitReason | None = None
@@ -219,6 +221,18 @@ class SymbolState:
         if self.leaving is None:
             self.leaving = reason
             self.exit_tries = 0
+
+    def call_unfilled(self, since_ns: int, now_ns: int) -> None:
+        """Call a person, once a trade, to an order that should have closed the position and does not fill.
+
+        Its price crosses the market, so nobody is there to trade with: a circuit, a halt, a broken feed.
+        """
+        if self.has_alarmed_unfilled or now_ns - since_ns < self.rules.unprotected_max_ns:
+            return
+        self.has_alarmed_unfilled = True
+        span_s = (now_ns - since_ns) / 1e9
+        text = f"{self.symbol}: the order that is to close the position has not filled in {span_s:.1f} s"
+        self.say(Severity.ALARM, "closing_unfilled", text)
 
     def freeze(self, why: str) -> None:
         """No new risk until a person or a proof ends it; protection and exits go on."""

@@ -263,7 +263,8 @@ class Trader:
         state.initial_level = state.stop_level = state.target_level = state.touched_ns = None
         state.stop_rejections = state.stop_refusals = state.stops_gone = state.exit_tries = 0
         state.unprotected_ns = 0
-        state.has_alarmed_unprotected = False
+        state.has_alarmed_unprotected = state.has_alarmed_unfilled = False
+        state.reached_ns = None
         state.ceiling = None
         state.armed_ns = None
         state.want_books()

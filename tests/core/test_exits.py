@@ -371,6 +371,16 @@ def test_an_exit_that_should_have_filled_is_asked_about_and_not_made_worse() -> 
     assert bench.took() == []
 
 
+def test_an_exit_that_does_not_fill_calls_a_person_once() -> None:
+    """Found by simulation: at a circuit an exit rested at a price that crossed, and nobody heard of it."""
+    bench = Bench()
+    out(bench)
+    bench.wait(2.5)
+    assert "closing_unfilled" not in bench.said
+    bench.wait(5)
+    assert bench.said.count("closing_unfilled") == 1
+
+
 def test_a_chase_that_is_refused_is_tried_again_a_second_later() -> None:
     bench = Bench()
     out(bench)

@@ -776,6 +776,17 @@ def test_a_triggered_stop_whose_limit_was_jumped_is_repriced_to_cross_once_a_sec
     assert bench.said.count("stop_jumped") == 1
 
 
+def test_a_reached_stop_that_does_not_fill_calls_a_person_once() -> None:
+    """Found by simulation: at a circuit a stop rested at a price that crossed, and nobody heard of it."""
+    bench = Bench()
+    bench.hold()
+    bench.price(INITIAL)
+    bench.wait(2.5)
+    assert "closing_unfilled" not in bench.said
+    bench.wait(5)
+    assert bench.said.count("closing_unfilled") == 1
+
+
 def test_a_chase_that_comes_due_among_other_news_waits_for_the_newest_price() -> None:
     bench = Bench()
     bench.hold()
