@@ -86,21 +86,16 @@ def test_help_names_the_verbs_that_exist_and_no_other(olaf: Olaf) -> None:
     verbs = "live replay scan backtest simulate serve-paper record status halt resume flatten reconcile"
     verbs += " journal audit report doctor config"
     listed = [verb for verb in verbs.split() if re.search(rf"^│ {verb} ", ended.out, re.MULTILINE)]
-    assert listed == [
-        "live",
-        "replay",
-        "scan",
-        "backtest",
-        "serve-paper",
-        "record",
-        "journal",
-        "audit",
-        "config",
-    ]
+    there = "live replay scan backtest serve-paper record status halt resume flatten reconcile"
+    assert listed == [*there.split(), "journal", "audit", "config"]
 
 
 @pytest.mark.parametrize(
-    "verb", ["live", "replay", "scan", "backtest", "record", "audit", "config", "config show", "config check"]
+    "verb",
+    [
+        *("live", "replay", "scan", "backtest", "record", "status", "halt", "resume", "flatten", "reconcile"),
+        *("audit", "config", "config show", "config check"),
+    ],
 )
 def test_every_verb_explains_itself(olaf: Olaf, verb: str) -> None:
     ended = olaf(*verb.split(), "--help")

@@ -126,6 +126,7 @@ def paper_day(  # noqa: PLR0913 -- one parameter for each flag
 def _add_verbs() -> None:
     from olaf_async.cli.audit import audit
     from olaf_async.cli.config import config_verbs
+    from olaf_async.cli.control import flatten, halt, reconcile, resume, status
     from olaf_async.cli.journal import journal_verbs
     from olaf_async.cli.live import live
     from olaf_async.cli.record import record
@@ -138,6 +139,8 @@ def _add_verbs() -> None:
     app.command(cls=Verb)(backtest)
     app.command("serve-paper", cls=Verb)(serve_paper)
     app.command(cls=Verb)(record)
+    for verb in (status, halt, resume, flatten, reconcile):
+        app.command(cls=Verb)(verb)
     app.command(cls=Verb)(audit)
     app.add_typer(journal_verbs, name="journal")
     app.add_typer(config_verbs, name="config")

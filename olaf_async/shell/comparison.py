@@ -1,23 +1,25 @@
 """What the engine believes held against the broker's raw books: every difference, and who has to see to it.
 
-Pure: it reads, it decides nothing and changes nothing. It does not use the core's own reading of the books:
-what that misunderstands is to be found here.
+`compare` is pure: it decides nothing and changes nothing. It does not use the core's own reading of the
+books: what that misunderstands is to be found here.
 
-C1  The books' word is taken as it is. One read may be a moment behind; the caller looks twice.
+C1  The books' word is taken as it is. One read may be a moment behind, hence a second and a third look.
 C2  News of our own orders (a fill, an end) needs nobody: an engine takes it in, the next one too. What it
     leaves open does: shares that no working order of ours would sell, shares short.
 C3  Where no engine runs, nobody looks for an order of unknown fate, nor after what a resting entry buys.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from olaf_async.core.rules import SECOND_NS
 from olaf_async.core.state import SymbolState
 from olaf_async.domain.events import OrderRow, Status
 from olaf_async.domain.order import Order, OrderState, PriceType, Role, Side, Terms
 from olaf_async.domain.price import to_text
 from olaf_async.ports.broker import Books
-from olaf_async.ports.control import Difference
+from olaf_async.ports.clock import Clock
+from olaf_async.ports.control import Comparison, Difference
 
 _ENDED_AS = {
     Status.COMPLETE: OrderState.FILLED,
@@ -26,6 +28,9 @@ _ENDED_AS = {
     Status.EXPIRED: OrderState.EXPIRED,
 }
 NOTHING = "nothing"
+LOOKS_MAX = 3
+LOOK_AGAIN_NS = 2 * SECOND_NS
+"""Between two looks; books may be about a second behind while an order is being accepted or changed."""
 
 
 @dataclass(slots=True)
@@ -62,6 +67,29 @@ def compare(states: Iterable[SymbolState], books: Books, *, is_watched: bool) ->
         for state in states
         for difference in _differences(state, accounts[state.symbol], is_watched=is_watched)
     )
+
+
+async def look(
+    states: Sequence[SymbolState],
+    read: Callable[[], Awaitable[Books]],
+    clock: Clock,
+    *,
+    belief: str,
+    is_watched: bool,
+) -> Comparison:
+    """Compare with books read now; what needs a person is told once it has been seen in several reads.
+
+    Raises what ``read`` raises. Yields: always.
+    """
+    looks = 0
+    while True:
+        looks += 1
+        differences = compare(states, await read(), is_watched=is_watched)
+        orders = sum(len(state.orders) for state in states)
+        told = Comparison(clock.now_ns(), belief, len(states), orders, looks, differences)
+        if looks == LOOKS_MAX or not told.needs_person:
+            return told
+        await clock.sleep_until_ns(clock.now_ns() + LOOK_AGAIN_NS)
 
 
 def _by_symbol(books: Books, symbols: Iterable[str]) -> dict[str, _Account]:

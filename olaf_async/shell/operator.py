@@ -14,16 +14,13 @@ from olaf_async.domain.events import Command
 from olaf_async.errors import BrokerError, ControlError
 from olaf_async.ports.broker import Books, Broker
 from olaf_async.ports.clock import Clock
-from olaf_async.ports.control import Comparison, Difference, Flattening, Standing, Status
-from olaf_async.shell.comparison import compare
+from olaf_async.ports.control import Comparison, Flattening, Standing, Status
+from olaf_async.shell.comparison import look
 from olaf_async.shell.status import left, refusals, status_of
 from olaf_async.shell.supervisor import Supervisor
 
 LOOK_NS = SECOND_NS // 10
 """Between two looks at how far a flatten has come."""
-LOOKS_MAX = 3
-LOOK_AGAIN_NS = 2 * SECOND_NS
-"""How far apart two reads have to be that show the same difference: books may be a moment behind."""
 _NAMED_MAX = 8
 
 
@@ -71,22 +68,9 @@ class Operator:
             await self._clock.sleep_until_ns(min(until_ns, now_ns + LOOK_NS))
 
     async def reconcile(self) -> Comparison:
-        """See Operations. What differs is looked at again before it is told: it may be on its way."""
-        engine = self._supervisor.engine
-        looks = 0
-        while True:
-            looks += 1
-            seq = engine.seq
-            books = await self._books()
-            states = self._states(None)
-            differences = compare(states, books, is_watched=True)
-            moving = {state.symbol for state in states if state.newest_seq > seq}
-            if looks == LOOKS_MAX or not _is_open(differences, moving):
-                break
-            await self._clock.sleep_until_ns(self._clock.now_ns() + LOOK_AGAIN_NS)
-        orders = sum(len(state.orders) for state in states)
-        at_ns = self._clock.now_ns()
-        return Comparison(at_ns, "the running engine", len(states), orders, looks, differences)
+        """See Operations."""
+        states = self._states(None)
+        return await look(states, self._books, self._clock, belief="the running engine", is_watched=True)
 
     async def _command(self, command: Command, symbol: str | None) -> Standing:
         """Have the core take a command in.
@@ -131,8 +115,3 @@ class Operator:
 
     def _left(self, symbol: str | None) -> tuple[str, ...]:
         return tuple(f"{state.symbol}: {text}" for state in self._states(symbol) for text in left(state))
-
-
-def _is_open(differences: tuple[Difference, ...], moving: set[str]) -> bool:
-    """Whether a second look may tell more."""
-    return any(one.needs_person or one.symbol in moving for one in differences)
