@@ -16,6 +16,7 @@ from olaf_async.adapters.journal.reading import cut, read
 from olaf_async.adapters.journal.rerun import recover
 from olaf_async.adapters.journal.sqlite import SqliteJournal
 from olaf_async.app.connections import api_key
+from olaf_async.app.paper import triggered_stops
 from olaf_async.core.engine import Plan
 from olaf_async.core.rules import Rules
 from olaf_async.domain.events import Mode
@@ -63,7 +64,8 @@ def _is_day(text: str) -> bool:
 class DayJournal:
     """Lease and journal of one run, and what earlier runs of the day have left in it.
 
-    ``remark`` says what had to be done to the file, if anything.
+    ``remark`` says what had to be done to the file, if anything; ``triggered`` is what paper needs to know of
+    stops (`triggered_stops`).
 
     Raises:
         LeaseHeld: another engine has the directory.
@@ -80,6 +82,7 @@ class DayJournal:
             path = day_file(settings, day)
             self.remark, records = _mended(path)
             self.past = recover(records)
+            self.triggered = triggered_stops(records)
             self._account = _account(records)
             self.journal = SqliteJournal(path)
         except JournalError:

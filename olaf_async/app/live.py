@@ -18,11 +18,10 @@ from olaf_async.adapters.journal.lease import LeaseHeld
 from olaf_async.adapters.openalgo.broker import OpenAlgoBroker
 from olaf_async.adapters.openalgo.checks import Finding, Findings, Grade, RestServer, Wanted, examine
 from olaf_async.adapters.openalgo.feed import Tell
-from olaf_async.adapters.paper.broker import PaperBroker
-from olaf_async.adapters.paper.exchange import PaperExchange
 from olaf_async.app.connections import (
     exchange_hours_ns,
     log_message,
+    log_trade,
     new_feed,
     new_order_stream,
     new_rest,
@@ -30,18 +29,18 @@ from olaf_async.app.connections import (
 )
 from olaf_async.app.control import listening
 from olaf_async.app.journal import DayJournal, day_file
+from olaf_async.app.paper import paper_broker
 from olaf_async.app.rules import (
     EXCHANGE_ZONE,
     charge_rates,
     core_rules,
     load_setups,
-    paper_rules,
     plans_for,
 )
 from olaf_async.core.engine import Plan
 from olaf_async.core.rules import SECOND_NS
 from olaf_async.domain.events import Event, Mode, ModeSeen
-from olaf_async.domain.intents import Say, Severity
+from olaf_async.domain.intents import ReportTrade, Say, Severity
 from olaf_async.errors import ConfigError, JournalError
 from olaf_async.ports.clock import Clock
 from olaf_async.ports.feed import Tick
@@ -59,8 +58,6 @@ AGAIN_NS: Final = 5 * SECOND_NS
 """How often the checks are made again where an earlier run of the day has left something open."""
 EXIT_ERROR: Final = 1
 EXIT_INPUT: Final = 3
-SAME_INSTANT_NS: Final = 5_000_000
-"""The longest that an order takes from the print that caused it to the paper exchange."""
 
 
 class Watcher(Protocol):
@@ -294,7 +291,7 @@ class LiveRun:
         except (ConfigError, JournalError) as error:
             is_ours = isinstance(error, JournalError)
             return self._unbegun(EXIT_UNSAFE if is_ours else EXIT_INPUT, f"{error}. Nothing was traded.")
-        self.day.follow(supervisor.engine, supervisor.outcome.trades)
+        self.day.follow(supervisor.engine, supervisor.outcome.trades, supervisor.desk)
         if mode is not None:
             supervisor.pump.put(ModeSeen(self._clock.now_ns(), mode))
         self._stop.connect(supervisor)
@@ -308,7 +305,9 @@ class LiveRun:
 
     def _ports(self, mode: Mode | None) -> Ports:
         settings, clock, tell = self._settings, self._clock, self._tell
-        paper = _paper_broker(settings, self._plans, clock) if settings.mode == "paper" else None
+        paper = None
+        if settings.mode == "paper":
+            paper = paper_broker(settings, self._plans, clock, self._kept.past, self._kept.triggered)
 
         def heard(tick: Tick) -> None:
             self.day.heard(tick)
@@ -334,25 +333,6 @@ class LiveRun:
         return OpenAlgoBroker(self._rest, stream.news, self._clock, mode)
 
 
-def _paper_broker(settings: Settings, plans: Sequence[Plan], clock: Clock) -> PaperBroker:
-    rules = paper_rules(settings)
-    if settings.session.calendar == "always":
-        rules = replace(rules, square_off_s=None)  # the exchange's own hour means nothing on such a day
-    exchange = PaperExchange(
-        rules,
-        {plan.setup.symbol: plan.setup.tick_size for plan in plans},
-        sessions={plan.setup.symbol: (plan.session.open_ns, plan.session.close_ns) for plan in plans},
-    )
-    return PaperBroker(
-        exchange,
-        clock,
-        settings.paper.latency_ms * SECOND_NS // 1000,
-        same_instant_ns=SAME_INSTANT_NS,
-        strategy=settings.broker.strategy,
-        product=settings.broker.product,
-    )
-
-
 class _Chronicle:
     """The journal, read along: the day is told of each event, also of one that cannot be written."""
 
@@ -365,6 +345,8 @@ class _Chronicle:
         if entry is Entry.EVENT:
             assert isinstance(body, Event), "an event's record holds the event"
             self._day.handled(body)
+        elif isinstance(body, ReportTrade):
+            log_trade(body.trade)
         return self._journal.append(entry, at_ns, body, fingerprint)
 
     def flush(self) -> None:

@@ -113,6 +113,11 @@ class PaperAccount:
         """The same as the engine reads them."""
         return [frame.row for frame in self.take_frames()] if self._frames else []
 
+    def _next_number(self) -> int:
+        """A new order's: above that of every order there is, the newest being last."""
+        newest = next(reversed(self._orders.values()), None)
+        return newest.number + 1 if newest is not None else 1
+
     def _find(self, order_id: str) -> PaperOrder:
         order = self._orders.get(order_id)
         if order is None:

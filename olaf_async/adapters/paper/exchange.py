@@ -13,13 +13,15 @@ E3. On the way to one print orders act nearest to the print before first, then b
 """
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from types import MappingProxyType
 from typing import Final
 
 from olaf_async.adapters.paper import refusals
 from olaf_async.adapters.paper.account import PaperAccount, PaperRules
+from olaf_async.adapters.paper.kept import KeptOrder, id_of
 from olaf_async.adapters.paper.market import Market
 from olaf_async.adapters.paper.orders import LIMITED, STOPS, OrderStatus, PaperOrder, Stance, What
 from olaf_async.adapters.paper.reach import Band, meeting_level
@@ -31,6 +33,14 @@ __all__ = ["SQUARE_OFF_STRATEGY", "PaperExchange", "PaperRules"]
 
 SQUARE_OFF_STRATEGY: Final = "AUTO_SQUARE_OFF"
 _SECOND_NS: Final = 1_000_000_000
+_WHAT_ELSE: Final = MappingProxyType(
+    {
+        OrderStatus.OPEN: What.TRIGGERED,
+        OrderStatus.CANCELLED: What.CANCELLED,
+        OrderStatus.REJECTED: What.REJECTED,
+    }
+)
+"""What has brought an order to a status, where no fill has."""
 
 
 class PaperExchange(PaperAccount):
@@ -58,6 +68,24 @@ class PaperExchange(PaperAccount):
         self._split = split or (self._drawn_share if rules.partial_fills else None)
         self._depth = depth
         self._zone = timezone(timedelta(seconds=rules.utc_offset_s))
+
+    def take_over(self, kept: Iterable[KeptOrder], remembered: Mapping[str, Paise]) -> None:
+        """Be the account that had these orders; no frame tells of them.
+
+        What works goes on working, and the next print decides as any print does. The newest prices that
+        anybody remembers count for one thing only: they tell an order that was to take the next print from
+        one that waited for its limit. The history has no modifies, and the other changes at the time of the
+        order's placing.
+
+        Raises:
+            InvariantBroken: something has happened here already.
+        """
+        if self._orders or any(market.prints for market in self._markets.values()):
+            raise InvariantBroken("an account is taken over before anything else happens at the exchange")
+        for one in sorted(kept, key=lambda order: order.order_id):
+            self._revive(one, remembered.get(one.symbol))
+        for market in self._markets.values():
+            market.settle()
 
     # ------------------------------------------------------------------------------------------------- prints
 
@@ -130,10 +158,10 @@ class PaperExchange(PaperAccount):
         if market is None:
             raise BrokerRejected(f"Symbol {symbol} not found on NSE")
         refusals.refuse_malformed(price_type, terms, product)
-        number = len(self._orders) + 1
+        number = self._next_number()
         order = PaperOrder(
             number=number,
-            order_id=f"{self._local(at_ns):%y%m%d}{number:08d}",
+            order_id=id_of(f"{self._local(at_ns):%y%m%d}", number),
             symbol=symbol,
             side=side,
             price_type=price_type,
@@ -301,6 +329,33 @@ class PaperExchange(PaperAccount):
         self._write_change(order, What.PLACED, at_ns)
         self._tell(order)
 
+    def _revive(self, kept: KeptOrder, remembered: Paise | None) -> None:
+        """Bring one order to where it was."""
+        order, market, at_ns = kept.as_placed(), self._markets[kept.symbol], kept.placed_ns
+        self._orders[order.order_id] = order
+        self._write_change(order, What.PLACED, at_ns)
+        for shares, price in kept.executions(market.tick):
+            order.filled += shares
+            order.value += shares * price
+            order.status = OrderStatus.OPEN if order.remaining else OrderStatus.COMPLETE
+            self._write_fill(order, shares, price, at_ns, intrabar=False)
+            if not self.rules.exchange_true:
+                self._release_resting_margin()
+        if order.status is not kept.status:
+            order.status = kept.status
+            self._write_change(order, _WHAT_ELSE[kept.status], at_ns)
+        if not order.is_working:
+            return
+        self._ledger.block(order, self._ledger.margin_for(order))
+        self._working[order.order_id] = order
+        market.orders.append(order)
+        if order.status is OrderStatus.TRIGGER_PENDING:
+            order.stance = Stance.PENDING
+        else:
+            # What has no limit takes the next print whatever it is.
+            last = remembered if order.price_type in LIMITED else order.price
+            order.stance = self._stance_when_open(order, last)
+
     def _changed_truly(self, order: PaperOrder, terms: Terms, price_type: PriceType) -> PaperOrder:
         refusals.refuse_malformed(price_type, terms, order.product)
         was_triggered = order.price_type in STOPS and order.status is OrderStatus.OPEN
@@ -359,7 +414,7 @@ class PaperExchange(PaperAccount):
         market.settle()
 
     def _miss(self, order: PaperOrder, market: Market, at_ns: int) -> None:
-        """A stop was triggered, or an arriving order met, by a price at which nothing can be had: it rests."""
+        """A stop was triggered, or an arriving order met, by a price at which there is nothing: it rests."""
         was_pending = order.stance is Stance.PENDING
         order.stance = self._stance_when_open(order, market.last)
         if was_pending:
