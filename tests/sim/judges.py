@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 
 from olaf_async.adapters.paper.orders import Change, OrderRecord
 from olaf_async.core.rules import NEVER_NS, SECOND_NS
+from olaf_async.domain.events import Command
 from olaf_async.domain.intents import PlaceOrder, Severity
 from olaf_async.domain.order import PriceType, Role, Side
 from olaf_async.domain.price import to_text
+from olaf_async.shell.supervisor import EXIT_FINE
 from olaf_async.sim.explore import Broken
 from tests.races.world import BY_HAND, SHARES
 
@@ -143,7 +145,9 @@ def told_where_naked(stage: Stage) -> Broken | None:
             bare_ns = None
     if bare_ns is not None:
         spans.append((bare_ns, stage.clock.now_ns()))
-    for from_ns, until_ns in spans:
+    for bare_from_ns, until_ns in spans:
+        # Without power nobody can tell.
+        from_ns = max(bare_from_ns, *(at_ns for at_ns in stage.starts if at_ns <= until_ns))
         late_ns = from_ns + BARE_S * SECOND_NS
         is_told = any(
             said.severity is Severity.ALARM and from_ns <= at_ns <= late_ns for at_ns, said in stage.alarms
@@ -172,6 +176,33 @@ def believes_the_truth_at_last(stage: Stage) -> Broken | None:
     open_questions = [order.key for order in state.orders if order.is_unsettled]
     if open_questions:
         return Broken("undecided for ever", stage.clock.now_ns(), ", ".join(open_questions))
+    return None
+
+
+def out_at_last(stage: Stage) -> Broken | None:
+    """Once nothing goes wrong any more, a breached stop has led out."""
+    net = _last(stage).net
+    return Broken("not out", stage.clock.now_ns(), f"{net} shares are still held") if net else None
+
+
+def killed_at_last(stage: Stage) -> Broken | None:
+    """Whoever was told to end it all holds nothing, and will not buy again."""
+    moment = _last(stage)
+    if Command.KILL in stage.commanded and (moment.net or moment.working(Side.BUY)):
+        text = f"{moment.net} shares held, {moment.working(Side.BUY)} more may be bought"
+        return Broken("not out", stage.clock.now_ns(), text)
+    return None
+
+
+def safe_when_stopped(stage: Stage) -> Broken | None:
+    """An engine that was asked to stop has stopped, and says it is fine only where nothing is left to do."""
+    if not stage.running.done():
+        return Broken("does not stop", stage.clock.now_ns(), "the engine still runs")
+    moment = _last(stage)
+    left = moment.working(Side.BUY), moment.net - moment.working(Side.SELL)
+    if any(left) and stage.running.result().exit_code == EXIT_FINE:
+        text = f"{left[0]} may still be bought, {left[1]} have no stop, and the exit code is 0"
+        return Broken("left behind in silence", stage.clock.now_ns(), text)
     return None
 
 

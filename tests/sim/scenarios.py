@@ -14,7 +14,7 @@ from olaf_async.core.guards import STANDARD
 from olaf_async.core.rules import SECOND_NS
 from olaf_async.core.state import SymbolState
 from olaf_async.domain import order as domain_order
-from olaf_async.domain.events import OrderAnswered
+from olaf_async.domain.events import Command, OrderAnswered
 from olaf_async.domain.order import TRANSITIONS, Order, OrderState, Side, Signal
 from olaf_async.domain.price import Paise
 from tests.races.test_race_01_stale_entry_cancel import FORGETFUL
@@ -26,7 +26,15 @@ from tests.races.test_race_10_answer_for_another_order import in_the_slot
 from tests.races.walls import NO_WALL_LEFT, OpenDoor, Walls, checks_nothing
 from tests.races.world import ENTRY, OPEN_NS, RISK, SHARES, UNDERCUT, plan_of
 
-from .judges import ALL, never_short, none_on_top, nothing_dies
+from .judges import (
+    ALL,
+    killed_at_last,
+    never_short,
+    none_on_top,
+    nothing_dies,
+    out_at_last,
+    safe_when_stopped,
+)
 from .stage import DROPPED, LONG, LOST, REFUSED, SHORT, TOO_LONG, May, Scenario, Stage
 
 VERY_PATIENT_S = 600
@@ -405,6 +413,74 @@ TEN_OLD_READ = Race(
     "is_read_current",
     {"guards": replace(STANDARD, is_read_current=lambda state, asked_seq: True)},
     "the stop fell",
+)
+
+# --- ways out, and restarts -------------------------------------------------------------------------
+
+
+async def in_and_stopped_out(stage: Stage) -> None:
+    await stage.prints(UNDERCUT, NEAR, ENTRY, 1000_50, STOPPED, STOPPED, pause_s=0.5)
+    await stage.calm()
+
+
+async def in_and_out_at_the_deadline(stage: Stage) -> None:
+    stage.is_disturbed = False
+    await stage.prints(UNDERCUT, NEAR, ENTRY, 1000_50, pause_s=0.5)
+    await stage.until_ns(DEADLINE_NS - SECOND_NS)
+    stage.is_disturbed = True
+    await stage.prints(1001_00, 1001_50, 1002_00, pause_s=1)
+    await stage.calm()
+
+
+async def killed_while_it_enters(stage: Stage) -> None:
+    await stage.prints(UNDERCUT, NEAR, pause_s=0.1)
+    stage.commands(Command.KILL)
+    await stage.prints(ENTRY, 1000_50, 1000_00, pause_s=0.5)
+    await stage.calm()
+
+
+async def asked_to_stop_while_it_enters(stage: Stage) -> None:
+    await stage.prints(UNDERCUT, pause_s=0.05)
+    stage.supervisor.request_stop()
+    await stage.prints(ENTRY, 1000_50, pause_s=0.5)
+    await stage.calm()
+
+
+async def the_price_jumps_over_the_stop(stage: Stage) -> None:
+    stage.is_disturbed = False
+    await stage.prints(UNDERCUT, NEAR, ENTRY, 1000_50, pause_s=0.5)
+    stage.is_disturbed = True
+    await stage.prints(960_00, 959_00, 958_00, 957_00, pause_s=1.2)
+    await stage.calm()
+
+
+ORDERS = {
+    "place entry": May(there=(SHORT,), back=(SHORT,), fate=(LOST,)),
+    "place stop": May(there=(SHORT,), back=(LONG,), fate=(LOST, REFUSED)),
+    "cancel entry": May(there=(SHORT,), fate=(LOST, DROPPED)),
+    "cancel stop": May(there=(SHORT,), fate=(LOST, DROPPED)),
+    "place exit": May(there=(SHORT,), fate=(LOST, REFUSED)),
+    "modify stop": May(there=(SHORT,), fate=(LOST, REFUSED)),
+    "modify exit": May(there=(SHORT,), fate=(LOST, REFUSED)),
+    "frame": May(fate=(LOST,)),
+}
+FROM_A_POSITION = plan_of(exit_ns=DEADLINE_NS, trails_from_entry_bar=False)
+STOPPED_OUT = Scenario("stopped out", in_and_stopped_out, ORDERS, rules=SOON, fills=(4, 6, 3, 7), judges=ALL)
+WAYS_OUT = (
+    STOPPED_OUT,
+    replace(STOPPED_OUT, name="deadline", story=in_and_out_at_the_deadline, plan=FROM_A_POSITION),
+    replace(STOPPED_OUT, name="killed", story=killed_while_it_enters, judges=(*ALL, killed_at_last)),
+    replace(STOPPED_OUT, name="jumped", story=the_price_jumps_over_the_stop, judges=(*ALL, out_at_last)),
+    replace(
+        STOPPED_OUT,
+        name="asked to stop",
+        story=asked_to_stop_while_it_enters,
+        judges=(*ALL, safe_when_stopped),
+    ),
+)
+DOWN_S = 1.0
+RESTARTS = tuple(
+    replace(way, name=f"power cut, {way.name}", down=(DOWN_S, TOO_LONG)) for way in WAYS_OUT[:-1]
 )
 
 RACES = (

@@ -6,22 +6,26 @@ the market does: what goes wrong meanwhile is the search's to find.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TypeAlias, TypeVar
 
 from olaf_async.adapters.clock import LoopClock
-from olaf_async.adapters.journal.memory import MemoryJournal
+from olaf_async.adapters.journal.codec import Header
+from olaf_async.adapters.journal.rerun import recover
 from olaf_async.adapters.paper.broker import PaperBroker
 from olaf_async.adapters.paper.exchange import PaperExchange, PaperRules
 from olaf_async.core.engine import Plan
+from olaf_async.core.guards import STANDARD
+from olaf_async.core.invariants import check as check_invariants
 from olaf_async.core.rules import SECOND_NS, Rules
 from olaf_async.core.state import SymbolState
 from olaf_async.domain.events import (
     BarClosed,
     BooksRead,
+    Command,
+    Commanded,
     Marked,
     OrderUpdated,
     PriceTouched,
@@ -34,15 +38,17 @@ from olaf_async.domain.price import Paise, to_text
 from olaf_async.errors import BrokerRejected, BrokerUndecided
 from olaf_async.ports.broker import AccountNews, Books
 from olaf_async.ports.feed import Tick
-from olaf_async.ports.journal import Entry, PutOff
+from olaf_async.ports.journal import Entry, PutOff, Record
 from olaf_async.research.journal_words import words
 from olaf_async.shell.desk import VERBS
 from olaf_async.shell.supervisor import Ports, Supervisor
 from olaf_async.sim.choices import Choices
 from olaf_async.sim.explore import Broken, Steps
-from olaf_async.sim.loop import SimLoop, run
+from olaf_async.sim.loop import run
 from olaf_async.sim.orders import fifo, lanes
+from olaf_async.sim.power import Disk, Machine, PowerLoop, is_powerless, on_the_wire
 from olaf_async.sim.table import Step
+from tests.journals import header_of
 from tests.races.walls import Walls
 from tests.races.world import BY_HAND, INFY, OPEN_NS, QueuedFeed, plan_of
 
@@ -50,7 +56,7 @@ _T = TypeVar("_T")
 SHORT, LONG, TOO_LONG = 0.3, 3.0, 7.0
 """Seconds. Past the next print; past the next poll; past the engine's patience of 5 s."""
 LATENCY_NS = 20_000_000
-COLUMNS = ("market", "exchange", "core", "desk", "broker", "news")
+COLUMNS = ("market", "exchange", "core", "desk", "broker", "news", "power")
 
 DAY_PREFIX = "2611230000000"
 """What all order ids of the day begin with; a table leaves it out."""
@@ -89,6 +95,8 @@ class Scenario:
     has_lanes: bool = False
     latency_ns: int = LATENCY_NS
     fills: tuple[int, ...] = ()
+    down: tuple[float, ...] = ()
+    """Where it is given, the power may be cut at any call; for so many seconds."""
     judges: "tuple[Judge, ...]" = ()
     only: str = ""
     """The one property to be judged; any where it is empty."""
@@ -96,10 +104,8 @@ class Scenario:
     def __call__(self, choices: Choices, steps: Steps | None) -> Broken | None:
         """One run (see `olaf_async.sim.explore.Program`)."""
         stage_of: list[Stage] = []
-        run(self._day(choices, steps, stage_of), start_ns=OPEN_NS, pick=self._pick(choices, stage_of))
-        (stage,) = stage_of
-        found = (judge(stage) for judge in self.judges)
-        return next((broken for broken in found if broken and self.only in ("", broken.name)), None)
+        day = self._day(choices, steps, stage_of)
+        return run(day, start_ns=OPEN_NS, pick=self._pick(choices, stage_of), new_loop=PowerLoop)
 
     def _pick(self, choices: Choices, stage_of: "list[Stage]") -> Callable[..., int]:
         if not self.has_lanes:
@@ -107,19 +113,20 @@ class Scenario:
         drawn = lanes(choices)
         return lambda ready: drawn(ready) if stage_of and stage_of[0].is_disturbed else 0
 
-    async def _day(self, choices: Choices, steps: Steps | None, stage_of: "list[Stage]") -> None:
+    async def _day(self, choices: Choices, steps: Steps | None, stage_of: "list[Stage]") -> Broken | None:
         stage = Stage(self, choices, steps)
         stage_of.append(stage)
-        engine = asyncio.get_running_loop().create_task(stage.supervisor.run(), name="engine")
+        stage.start()
         await stage.wait(1)
         stage.is_disturbed = True
         await self.story(stage)
         stage.is_disturbed = False
         if steps is not None:
             stage.tell_exchange()
-        engine.cancel()
-        with suppress(asyncio.CancelledError):
-            await engine
+        found = (judge(stage) for judge in self.judges)
+        broken = next((broken for broken in found if broken and self.only in ("", broken.name)), None)
+        stage.machine.cut()
+        return broken
 
     def without(self, **walls: object) -> "Scenario":
         """The same with protections taken out."""
@@ -169,8 +176,11 @@ class Fickle:
                 self._stage.tell("news", f"lost: {_short(news)}")
 
     async def _order(self, intent: OrderIntent, act: Callable[[], Awaitable[_T]]) -> _T:
-        self._stage.calls.append((self._stage.clock.now_ns(), intent))
-        return await self._meet(f"{VERBS[type(intent)].value} {intent.role.value}", act)
+        label = f"{VERBS[type(intent)].value} {intent.role.value}"
+        self._stage.may_cut(f"before {label} leaves")
+        if not is_powerless():
+            self._stage.calls.append((self._stage.clock.now_ns(), intent))
+        return await on_the_wire(self._meet(label, act))
 
     async def _meet(self, label: str, act: Callable[[], Awaitable[_T]]) -> _T:
         stage = self._stage
@@ -186,6 +196,8 @@ class Fickle:
         try:
             answer = await act()
         finally:
+            if label != "books":
+                stage.may_cut(f"after {label} has arrived")
             await stage.pause(f"{label} back", may.back)
         if fate == LOST:
             stage.tell("broker", f"the answer to {label} is lost")
@@ -195,11 +207,11 @@ class Fickle:
         return answer
 
 
-class TellingJournal(MemoryJournal):
+class TellingDisk(Disk):
     """Tells the steps of the core and the desk as they are written."""
 
-    def __init__(self, stage: "Stage") -> None:
-        super().__init__()
+    def __init__(self, stage: "Stage", kept: Iterable[Record] = ()) -> None:
+        super().__init__(kept)
         self._stage = stage
         self._rows: object = None
         self._cause = ""
@@ -207,6 +219,8 @@ class TellingJournal(MemoryJournal):
     def append(self, entry: Entry, at_ns: int, body: object, fingerprint: str | None = None) -> int:
         """See Journal."""
         stage = self._stage
+        if is_powerless():
+            return super().append(entry, at_ns, body, fingerprint)
         if fingerprint is not None:
             stage.choices.see("core", int(fingerprint[:12], 16))
         if stage.steps is not None:
@@ -218,6 +232,8 @@ class TellingJournal(MemoryJournal):
         match body:
             case PriceTouched() | TimerDue() | Marked() | BarClosed():
                 self._cause = _short(body)
+                return
+            case Header():
                 return
             case BooksRead():
                 rows, self._rows = self._rows, (body.orders, body.trades, body.positions)
@@ -259,7 +275,8 @@ class Stage:
 
     def __init__(self, scenario: Scenario, choices: Choices, steps: Steps | None) -> None:
         loop = asyncio.get_running_loop()
-        assert isinstance(loop, SimLoop)
+        assert isinstance(loop, PowerLoop)
+        self.loop = loop
         self.scenario = scenario
         self.choices = choices
         self.steps = steps
@@ -271,19 +288,52 @@ class Stage:
         self._drawn: dict[str, int] = {}
         self._fills = list(scenario.fills)
         self._seen = 0
-        plan = scenario.plan
-        self.exchange = PaperExchange(PaperRules(), {INFY: plan.setup.tick_size}, split=self._split)
-        self._paper = PaperBroker(self.exchange, self.clock, scenario.latency_ns)
-        self.feed = QueuedFeed()
-        self.journal = TellingJournal(self)
+        self.plan = scenario.plan
         numbers = replace(Rules(stop_limit_pct=Fraction(2)), **scenario.rules)  # type: ignore[arg-type] # names
+        self.rules = numbers
+        self.exchange = PaperExchange(PaperRules(), {INFY: self.plan.setup.tick_size}, split=self._split)
+        self._paper = PaperBroker(self.exchange, self.clock, scenario.latency_ns)
+        self.starts: list[int] = []
+        self.commanded: list[Command] = []
+
+    def start(self, kept: Sequence[Record] = ()) -> None:
+        """A run of the engine begins, on a machine of its own, from what an earlier one has left on disk."""
+        walls = self.scenario.walls
+        past = None
+        if kept:
+            guards, check = walls.get("guards", STANDARD), walls.get("check", check_invariants)
+            past = recover(kept, guards=guards, check=check)
+        self.machine = Machine(self.loop)
+        self.feed = QueuedFeed()
+        self.disk = TellingDisk(self, kept)
+        self.disk.append(Entry.HEADER, self.clock.now_ns(), header_of([self.plan], self.rules))
         self.supervisor = Supervisor(
-            {INFY: plan},
-            numbers,
-            Ports(Fickle(self, self._paper), self.feed, self.clock, self.journal, self, self._paper.on_tick),
-            timeout_ns=round(scenario.timeout_s * SECOND_NS),
-            **scenario.walls,
+            {INFY: self.plan},
+            self.rules,
+            Ports(Fickle(self, self._paper), self.feed, self.clock, self.disk, self),
+            timeout_ns=round(self.scenario.timeout_s * SECOND_NS),
+            past=past,
+            **walls,
         )
+        self.starts.append(self.clock.now_ns())
+        self.running = self.machine.start(self.supervisor.run(), "engine")
+
+    def may_cut(self, where: str) -> None:
+        """The power may be cut here. Yields: never."""
+        down = self.scenario.down
+        if not self.is_disturbed or not self.machine.is_on:
+            return
+        way = self.choices.draw("power cut", len(down) + 1)
+        if way:
+            self.tell("power", f"cut {where}")
+            self.machine.cut()
+            self.loop.create_task(self._restart(down[way - 1]), name="power", context=self.loop.world.copy())
+
+    async def _restart(self, seconds: float) -> None:
+        await self.wait(seconds)
+        lost = self.choices.draw("writes lost", self.disk.unsynced + 1)
+        self.tell("power", "starts again" + (f", {lost} writes lost" if lost else ""))
+        self.start(self.disk.records(lost))
 
     # --- what happens -----------------------------------------------------------------------------
 
@@ -300,8 +350,11 @@ class Stage:
         for price in prices:
             now_ns = self.clock.now_ns()
             self.tell("market", f"print {to_text(price)}")
-            self.feed.prints.put_nowait(Tick(INFY, now_ns, price))
-            self.supervisor.pump.put(PriceTouched(INFY, now_ns, price))
+            tick = Tick(INFY, now_ns, price)
+            self._paper.on_tick(tick)
+            if self.machine.is_on:
+                self.feed.prints.put_nowait(tick)
+                self.supervisor.pump.put(PriceTouched(INFY, now_ns, price))
             await self.wait(pause_s)
 
     async def calm(self, seconds: float = 30.0) -> None:
@@ -313,6 +366,18 @@ class Stage:
         """Somebody else trades on the same account, at the last price, now; the push channel tells of it."""
         terms = Terms(quantity, 0)
         self.exchange.place(INFY, side, PriceType.MARKET, terms, self.clock.now_ns(), strategy=BY_HAND)
+        self._paper._push()
+
+    def commands(self, command: Command, symbol: str | None = None) -> None:
+        """A person orders something; lost where nothing runs."""
+        self.tell("person", command.value)
+        if self.machine.is_on:
+            self.commanded.append(command)
+            self.supervisor.pump.put(Commanded(self.clock.now_ns(), command, symbol))
+
+    def cancels_by_hand(self, order_id: str) -> None:
+        """Somebody else cancels an order of the account; the push channel tells of it."""
+        self.exchange.cancel(order_id, self.clock.now_ns())
         self._paper._push()
 
     def _split(self, left: int) -> int:
