@@ -251,7 +251,7 @@ def test_on_a_terminal_flatten_asks_and_does_as_it_is_told(
     async def scene(world: World) -> None:
         await enters(world)
         shown, ended = await on_terminal(tmp_path, "trade no more there today?", said, "flatten", INFY)
-        assert f"INFY: {SHARES} shares, stop working" in shown
+        assert f"INFY: {SHARES} held, stop working" in shown
         assert ("Nothing was changed." in shown) is (said == "n")
         assert (ended, world.position()) == (code, held)
 
@@ -462,6 +462,27 @@ async def test_a_live_run_listens_while_it_trades_and_not_after(tmp_path: Path, 
         await day.move_to("09:15:10")
         await day.ended()
         assert (await olaf("status")).code == 1
+
+
+async def test_a_halt_and_a_flatten_are_in_force_after_a_crash(tmp_path: Path, olaf: Olaf) -> None:
+    async with stage(tmp_path, settings_of("live")) as day:
+        await begins(day)
+        await plays(day, PRINTS[:5])
+        assert (await olaf("halt")).code == 0
+        await dies(day)
+        await begins(day)
+        told = (await olaf("status", "--json")).told
+        assert told["refusals"] == ["trading is halted (halted before this run began)"]
+        assert told["symbols"][0]["held"] == 1
+        assert day.stop.engine is not None
+        await day.stop.engine.command(Command.FLATTEN)
+        await dies(day)
+        await begins(day)
+        await day.move_to("09:18:00")
+        assert sum(order.side.sign * order.filled for order in day.desk.exchange.records()) == 0
+        (symbol,) = (await olaf("status", "--json")).told["symbols"]
+        assert symbol["refusals"] == ["ALPHA is done for today"]
+        assert (await olaf("resume")).out == "✓ new entries may be opened anywhere\n"
 
 
 async def test_a_live_run_whose_socket_cannot_be_made_trades_without_and_calls_a_person(

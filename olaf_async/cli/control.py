@@ -211,7 +211,7 @@ def _confirm(invocation: Invocation, engine: "Remote", symbol: str | None, *, as
         if one.held or one.orders:
             orders = ", ".join(f"{order.role} {order.state}" for order in one.orders)
             invocation.console.print(
-                f"  {one.symbol}: {one.held} shares, {orders or 'no orders'}", markup=False
+                f"  {one.symbol}: {one.held} held, {orders or 'no orders'}", markup=False
             )
     what = "all symbols" if symbol is None else symbol
     if not typer.confirm(f"Leave {what} now, and trade no more there today?"):

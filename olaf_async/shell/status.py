@@ -55,7 +55,9 @@ def refusals(supervisor: Supervisor, symbol: str | None = None) -> tuple[str, ..
 def left(state: SymbolState) -> tuple[str, ...]:
     """What keeps a symbol from being flat: shares, and orders that may still fill."""
     shares = state.held + state.provisional
-    told = [f"{shares} shares held" if shares > 0 else f"{-shares} shares sold too much"] if shares else []
+    told = (
+        [f"{_shares(shares)} held" if shares > 0 else f"{_shares(-shares)} sold too much"] if shares else []
+    )
     told += [
         f"{order.role.value} {order.order_id or order.key} {order.state.value}"
         for order in (*state.slots, *state.phantoms)
@@ -129,11 +131,11 @@ def _dangers(state: SymbolState, now_ns: int) -> Iterator[str]:
     since_ns = state.unprotected_since_ns
     if since_ns is not None and now_ns - since_ns > state.rules.unprotected_max_ns:
         seconds = (now_ns - since_ns) / 1e9
-        yield f"{state.symbol}: {state.exposure} shares without a confirmed stop for {seconds:.1f} s"
+        yield f"{state.symbol}: {_shares(state.exposure)} without a confirmed stop for {seconds:.1f} s"
     if state.frozen is not None and state.exposure:
-        yield f"{state.symbol}: frozen with {state.exposure} shares: {state.frozen}"
+        yield f"{state.symbol}: frozen with {_shares(state.exposure)}: {state.frozen}"
     if state.held < 0:
-        yield f"{state.symbol}: {-state.held} shares sold too much"
+        yield f"{state.symbol}: {_shares(-state.held)} sold too much"
 
 
 def _order(order: Order) -> OrderStatus:
@@ -149,6 +151,10 @@ def _order(order: Order) -> OrderStatus:
         price=to_text(order.terms.price),
         trigger=_price(order.terms.trigger or None),
     )
+
+
+def _shares(number: int) -> str:
+    return f"{number} share{'' if number == 1 else 's'}"
 
 
 def _average(value: Paise, shares: int) -> str | None:
