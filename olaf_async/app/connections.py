@@ -22,12 +22,14 @@ from olaf_async.app.rules import EXCHANGE_ZONE, calendar
 from olaf_async.core.rules import SECOND_NS
 from olaf_async.domain.events import Mode
 from olaf_async.domain.intents import Say, Severity
-from olaf_async.domain.price import Paise
+from olaf_async.domain.price import Paise, to_text
 from olaf_async.domain.session import Session
+from olaf_async.domain.trade import Trade
 from olaf_async.errors import ConfigError
 from olaf_async.ports.clock import Clock
 from olaf_async.settings import Settings
 
+MS_NS: Final = 1_000_000
 _LEVELS: Final = {Severity.NOTE: "INFO", Severity.WARNING: "WARNING", Severity.ALARM: "CRITICAL"}
 
 
@@ -67,6 +69,15 @@ def log_message(message: Say) -> None:
     about = {} if message.symbol is None else {"symbol": message.symbol}
     text = message.text.removeprefix(f"{message.symbol}: ")  # it has a place of its own in each line
     logger.bind(code=message.code, **about).log(_LEVELS[message.severity], text)
+
+
+def log_trade(trade: Trade) -> None:
+    """Put a closed position into the log, one line. Never raises and never waits."""
+    bare_ms = trade.unprotected_ns / MS_NS
+    text = f"trade {trade.attempt} over: {trade.reason.value}, gross {to_text(trade.gross)}"
+    logger.bind(code="trade", symbol=trade.symbol, unprotected_ms=bare_ms, quantity=trade.quantity).info(
+        f"{text}, {bare_ms:,.0f} ms without a confirmed stop"
+    )
 
 
 async def watching(onlooker: Coroutine[object, object, object]) -> None:

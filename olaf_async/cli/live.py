@@ -190,7 +190,7 @@ def _report(
 
         write_run(out, ended.result, settings.session.zone)
         if as_json:
-            print_json(invocation.console, ended.result, out)
+            print_json(invocation.console, ended.result, out, settings)
         else:
             _print_day(invocation.console, settings, ended.day, ended.result)
             print_files(invocation.console, out)

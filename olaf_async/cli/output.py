@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from olaf_async.cli.invocation import ERROR, UNSAFE
+from olaf_async.research.metrics import metrics_of
 from olaf_async.research.results import RunResult
 from olaf_async.research.safety_figures import Check, Limits, checks, needs_a_person, safety_figures
 from olaf_async.research.tables import ORDERS, SUMMARY, TRADES, summary_json
@@ -67,8 +68,8 @@ def print_files(console: Console, out: Path) -> None:
     console.print(text, soft_wrap=True)
 
 
-def print_json(console: Console, result: RunResult, out: Path) -> None:
-    """The summary as it was written, with the safety figures and the folder beside it."""
+def print_json(console: Console, result: RunResult, out: Path, settings: Settings) -> None:
+    """The summary as it was written, with the safety figures, the metrics and the folder beside it."""
     figures = safety_figures(result.days)
     more = {
         "safety": {
@@ -84,6 +85,7 @@ def print_json(console: Console, result: RunResult, out: Path) -> None:
             "alarms": figures.alarms,
             "positions_open": figures.still_open,
         },
+        "metrics": {each.name: each.value for each in metrics_of(figures, limits(settings))},
         "out": str(out),
     }
     beginning = summary_json(result).rstrip().removesuffix("}").rstrip()

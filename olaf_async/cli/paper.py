@@ -91,7 +91,7 @@ def run_paper_day(  # noqa: PLR0913 -- one parameter for each flag
     result = run.result()
     write_run(out, result, settings.session.zone)
     if as_json:
-        print_json(console, result, out)
+        print_json(console, result, out, settings)
     else:
         if not is_watched:
             _tell(console, result, settings)

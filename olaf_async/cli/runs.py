@@ -69,7 +69,7 @@ def finish(invocation: Invocation, result: RunResult, out: Path, *, as_json: boo
     assert settings is not None, "a run has settings"
     verdicts = checked(result, settings)
     if as_json:
-        print_json(console, result, out)
+        print_json(console, result, out, settings)
     else:
         console.print(headline(result, _span_of(result)))
         if result.trades:

@@ -44,6 +44,7 @@ _ROOMY = 92
 """Columns from which on a table may breathe."""
 
 _NS_PER_S = 1_000_000_000
+_NS_PER_MS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +154,7 @@ def trade_table(
     )
     gross, charges, net = sums.gross, sums.charges, sums.net
     table.add_column("Trade", footer="all", no_wrap=True)
-    for name in ("In", "Out", "Ended by"):
+    for name in ("In", "Out", "Ended by\nWithout stop"):
         table.add_column(name, no_wrap=True)
     for name in ("Stop", "R"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -175,7 +176,9 @@ def _trade_cells(record: TradeRecord, zone: tzinfo, *, has_days: bool) -> Iterab
         cell = Text(f"{_clock(at_ns, zone)}\n")
         cell.append(average(value, trade.quantity), style="bold")
         yield cell
-    yield Text(REASONS[trade.reason], style="red" if trade.reason is ExitReason.RISK else "default")
+    ended = Text(REASONS[trade.reason], style="red" if trade.reason is ExitReason.RISK else "default")
+    ended.append(f"\n{trade.unprotected_ns / _NS_PER_MS:,.0f} ms", style="default not bold dim")
+    yield ended
     moved = f"\n{to_text(trade.final_stop)}" if trade.final_stop != trade.initial_stop else ""
     yield Text(to_text(trade.initial_stop) + moved)
     yield Text(r_text(trade), style=_colour(trade.gross) if r_multiple(trade) is not None else "dim")

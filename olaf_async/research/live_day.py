@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING
 from olaf_async.core.engine import Engine, Plan
 from olaf_async.core.state import SymbolState
 from olaf_async.domain.charges import ChargeRates
-from olaf_async.domain.events import Event
+from olaf_async.domain.events import BooksRead, Event
 from olaf_async.domain.intents import Say
 from olaf_async.domain.order import Order, OrderState, PriceType, Terms
 from olaf_async.domain.price import Paise
 from olaf_async.domain.trade import Trade
+from olaf_async.ports.broker import Books
 from olaf_async.ports.feed import Tick
 from olaf_async.research.day_story import story
 from olaf_async.research.paper_day import Scene, SymbolScene, doing
@@ -32,10 +33,13 @@ from olaf_async.research.results import (
     OrderChange,
     RunResult,
     TradeRecord,
+    Watch,
     position_of,
     record_of,
     working_order,
 )
+from olaf_async.shell.comparison import compare
+from olaf_async.shell.desk import Desk
 
 if TYPE_CHECKING:
     from olaf_async.adapters.replay.files import PriceColumns
@@ -81,15 +85,18 @@ class LiveDay:
         self._rates = rates
         self._left_out = tuple(left_out)
         self._engine: Engine | None = None
+        self._desk: Desk | None = None
+        self._newest: dict[str, int] = {}
+        self._polls = self._polls_agreed = 0
         self._trades: Sequence[Trade] = ()
         self._records: list[TradeRecord] = []
         self._changes: list[OrderChange] = []
         self._seen: dict[str, _Seen] = {}
         self._says: list[tuple[int, Say]] = []
 
-    def follow(self, engine: Engine, trades: Sequence[Trade]) -> None:
+    def follow(self, engine: Engine, trades: Sequence[Trade], desk: Desk | None = None) -> None:
         """Say whose day it is; ``trades`` grows as they close."""
-        self._engine, self._trades = engine, trades
+        self._engine, self._trades, self._desk = engine, trades, desk
 
     # --- what happens -----------------------------------------------------------------------------
 
@@ -103,9 +110,21 @@ class LiveDay:
 
     def handled(self, event: Event) -> None:
         """Take in what the engine has made of an event."""
+        if isinstance(event, BooksRead):
+            self._compare(event)
         for state in self._states():
+            self._newest[state.symbol] = state.newest_seq
             for order in state.orders:
                 self._follow_order(order, event.at_ns)
+
+    def _compare(self, read: BooksRead) -> None:
+        """Hold belief against the books, where nothing newer of a symbol was known before they came."""
+        current = [each for each in self._states() if self._newest.get(each.symbol, 0) <= read.asked_seq]
+        if not current:
+            return
+        found = compare(current, Books(read.orders, read.trades, read.positions), is_watched=True)
+        self._polls += 1
+        self._polls_agreed += not any(difference.needs_person for difference in found)
 
     def said(self, at_ns: int, say: Say) -> None:
         """Take in a note, a warning or an alarm."""
@@ -130,8 +149,13 @@ class LiveDay:
             entries=sum(state.attempts for state in states),
             rows_dropped=0,
             until_ns=now_ns,
+            watch=self._watch(),
         )
         return RunResult((today,), self._left_out, elapsed_ns=elapsed_ns)
+
+    def _watch(self) -> Watch:
+        waits, holds = (self._desk.lock_waits_ns, self._desk.lock_holds_ns) if self._desk else ((), ())
+        return Watch(self._polls, self._polls_agreed, tuple(waits), tuple(holds))
 
     def scene(self, now_ns: int, window_ns: int, ticks_per_s: int) -> Scene:
         """The day as a picture of this moment; undercuts count for ``window_ns`` from the open."""

@@ -22,6 +22,7 @@ REFUSED = "refused"
 """The change of an order that the exchange never took; it has no order id."""
 
 _NS_PER_S = 1_000_000_000
+_NS_PER_MS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +122,27 @@ class Planned:
 
 
 @dataclass(frozen=True, slots=True)
+class Watch:
+    """What an engine that ran on a clock, among others' delays, tells of itself.
+
+    ``polls`` are the reads of the books that were held against its belief, ``polls_agreed`` those that said
+    the same; the lock's times are of each order call: how long protection waited for it, how long it was
+    held.
+    """
+
+    polls: int = 0
+    polls_agreed: int = 0
+    lock_waits_ns: tuple[int, ...] = ()
+    lock_holds_ns: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class DayResult:
     """One day, all its symbols together.
 
     ``ticks`` are the prices played (a bar counts four); ``says`` are (time, message) in order; ``unclosed``
     is what the exits could not close before the close, and is in no trade; ``until_ns`` is how far the day
-    has been played.
+    has been played. ``watch`` is of a live day only.
     """
 
     day: date
@@ -140,6 +156,7 @@ class DayResult:
     entries: int
     rows_dropped: int
     until_ns: int
+    watch: Watch | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +236,11 @@ class RunResult:
     def net(self) -> Paise:
         """Profit of all trades after charges."""
         return self.gross - self.charges
+
+    @property
+    def unprotected_ms(self) -> tuple[float, ...]:
+        """For each trade how long, in all, its shares stood without a confirmed stop."""
+        return tuple(record.trade.unprotected_ns / _NS_PER_MS for record in self.trades)
 
     @property
     def ticks_per_s(self) -> int:

@@ -14,7 +14,8 @@ from enum import Enum
 
 from olaf_async.domain.intents import Severity
 from olaf_async.domain.order import Role, Side
-from olaf_async.research.results import REFUSED, DayResult, OrderChange
+from olaf_async.research.results import REFUSED, DayResult, OrderChange, Watch
+from olaf_async.research.spread import Spread, spread
 
 _ENDS = frozenset({"complete", "cancelled", "rejected"})
 _NS_PER_MS = 1_000_000
@@ -30,7 +31,7 @@ class SafetyFigures:
     limit and trigger that was sent. ``emergency_stops`` are stops placed anew beside a position that had
     one before. ``unprotected_ms`` is, for each position by day, symbol and time, the longest stretch in which
     not all of its shares had a stop at the exchange. ``refused`` orders were never taken. ``frozen`` counts
-    symbols that wait for a person, ``still_open`` positions that nobody closed.
+    symbols that wait for a person, ``still_open`` positions that nobody closed. ``watch`` is of live days.
     """
 
     entries: Mapping[str, int]
@@ -45,6 +46,7 @@ class SafetyFigures:
     refused: int
     frozen: int
     still_open: int
+    watch: Watch | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ class Check:
 
 def checks(figures: SafetyFigures, limits: Limits) -> tuple[Check, ...]:
     """Every figure with its verdict, what needs a person first."""
-    most, longest = max(figures.entries.values(), default=0), max(figures.unprotected_ms, default=0)
+    most, bare = max(figures.entries.values(), default=0), spread(figures.unprotected_ms)
     needed, at_once = figures.stops_needed, figures.stops_at_once
     return (
         _bad_unless(not figures.still_open, "positions still open", str(figures.still_open)),
@@ -93,11 +95,33 @@ def checks(figures: SafetyFigures, limits: Limits) -> tuple[Check, ...]:
         _noted_unless(at_once == needed, "stops accepted at the first try", f"{at_once} of {needed}"),
         _noted_unless(not figures.emergency_stops, "emergency stops", str(figures.emergency_stops)),
         _noted_unless(
-            longest <= limits.unprotected_ms_max, "longest without a confirmed stop", f"{longest:,.0f} ms"
+            bare.worst <= limits.unprotected_ms_max,
+            "longest without a confirmed stop",
+            _times(bare) if len(figures.unprotected_ms) > 1 else f"{bare.worst:,.0f} ms",
         ),
         _noted_unless(not figures.alarms, "alarms", str(figures.alarms)),
         _noted_unless(not figures.refused, "orders refused", str(figures.refused)),
+        *(() if figures.watch is None else _watch_checks(figures.watch)),
     )
+
+
+def _watch_checks(watch: Watch) -> tuple[Check, ...]:
+    agreed, polls = watch.polls_agreed, watch.polls
+    return (
+        _noted_unless(agreed == polls, "books read that agreed", f"{agreed:,} of {polls:,}"),
+        # Worth knowing, and no promise.
+        Check("longest wait for a lock", _times(spread(ms_of(watch.lock_waits_ns))), Verdict.GOOD),
+        Check("longest hold of a lock", _times(spread(ms_of(watch.lock_holds_ns))), Verdict.GOOD),
+    )
+
+
+def _times(within: Spread) -> str:
+    return f"{within.worst:,.0f} ms (p50 {within.p50:,.0f}, p95 {within.p95:,.0f})"
+
+
+def ms_of(times_ns: Iterable[int]) -> tuple[float, ...]:
+    """Times in milliseconds."""
+    return tuple(ns / _NS_PER_MS for ns in times_ns)
 
 
 def needs_a_person(checked: Iterable[Check]) -> bool:
@@ -231,4 +255,17 @@ def safety_figures(days: Iterable[DayResult]) -> SafetyFigures:
         refused=sum(each.refused for each in symbol_days),
         frozen=sum(say.code == "frozen" for say in says),
         still_open=sum(len(day.unclosed) for day in listed),
+        watch=_watched(listed),
+    )
+
+
+def _watched(days: Iterable[DayResult]) -> Watch | None:
+    watches = [day.watch for day in days if day.watch is not None]
+    if not watches:
+        return None
+    return Watch(
+        sum(each.polls for each in watches),
+        sum(each.polls_agreed for each in watches),
+        tuple(ns for each in watches for ns in each.lock_waits_ns),
+        tuple(ns for each in watches for ns in each.lock_holds_ns),
     )

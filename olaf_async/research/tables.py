@@ -22,6 +22,7 @@ from olaf_async.adapters.whole_files import write_whole
 from olaf_async.domain.price import PAISE_PER_RUPEE, Paise, to_text
 from olaf_async.errors import ConfigError
 from olaf_async.research.results import OrderChange, RunResult, TradeRecord
+from olaf_async.research.spread import spread
 
 TRADES = "trades.csv"
 ORDERS = "orders.csv"
@@ -46,6 +47,7 @@ TRADE_COLUMNS = (
     "gross_pnl",
     "charges",
     "net_pnl",
+    "unprotected_ms",
 )
 ORDER_COLUMNS = (
     "time",
@@ -130,7 +132,11 @@ def orders_csv(changes: Iterable[OrderChange], zone: tzinfo) -> str:
 
 
 def summary_json(result: RunResult) -> str:
-    """The sums, one a line. Money is a JSON number in rupees with two decimals, exact as text."""
+    """The sums, one a line. Money is a JSON number in rupees with two decimals, exact as text.
+
+    ``unprotected_ms_*`` are of all trades, each with the sum of its times without a confirmed stop.
+    """
+    unprotected = spread(result.unprotected_ms)
     cells = {
         "ticks": str(result.ticks),
         "symbols": str(len(result.symbols)),
@@ -143,6 +149,7 @@ def summary_json(result: RunResult) -> str:
         "gross_pnl": to_text(result.gross),
         "charges": to_text(result.charges),
         "net_pnl": to_text(result.net),
+        **{f"unprotected_ms_{name}": f"{ms:.3f}" for name, ms in unprotected.named()},
         "alarms": str(result.alarms),
         "positions_unclosed": str(len(result.unclosed)),
         "rows_dropped": str(result.rows_dropped),
@@ -163,6 +170,12 @@ def average_text(value: Paise, quantity: int) -> str:
     rupees, rest = divmod(parts, PAISE_PER_RUPEE * scale)
     decimals = f"{rest:0{_AVERAGE_PLACES}d}"
     return f"{rupees}.{decimals[:2]}{decimals[2:].rstrip('0')}"
+
+
+def ms_text(ns: int) -> str:
+    """Milliseconds to the microsecond, rounded down."""
+    ms, rest = divmod(ns, 1_000_000)
+    return f"{ms}.{rest // 1000:03d}"
 
 
 def time_text(at_ns: int, zone: tzinfo) -> str:
@@ -190,6 +203,7 @@ def _trade_cells(record: TradeRecord, zone: tzinfo) -> tuple[str, ...]:
         to_text(record.gross),
         to_text(record.charges),
         to_text(record.net),
+        ms_text(trade.unprotected_ns),
     )
 
 

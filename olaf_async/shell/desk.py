@@ -90,6 +90,7 @@ class Desk:
         self._steps: set[asyncio.Task[None]] = set()
         self._calls: set[asyncio.Task[None]] = set()
         self.lock_waits_ns: list[int] = []
+        self.lock_holds_ns: list[int] = []
 
     # --- what the pump calls ----------------------------------------------------------------------
 
@@ -129,14 +130,17 @@ class Desk:
         while True:
             asked_ns = self._clock.now_ns()
             async with self._locks[intent.symbol]:
+                taken_ns = self._clock.now_ns()
                 if is_protective(intent):
                     self._protection_waiting[intent.symbol] -= 1
-                    self.lock_waits_ns.append(self._clock.now_ns() - asked_ns)
+                    self.lock_waits_ns.append(taken_ns - asked_ns)
                 try:
                     wait_until_ns = await self._try(intent)
                 except Exception as crash:
                     self._answer(intent, Outcome.NOT_SENT, None, f"the desk crashed: {crash!r}")
                     raise
+                finally:
+                    self.lock_holds_ns.append(self._clock.now_ns() - taken_ns)
             if wait_until_ns is None:
                 return
             await self._clock.sleep_until_ns(wait_until_ns)

@@ -93,7 +93,7 @@ def test_a_day_without_a_trade_is_reported_without_a_table() -> None:
 def test_the_table_tells_a_trade_whole() -> None:
     text = flat(shown(day_report(run(), {}, FRAME)))
     assert "ALPHA 09:25:00 10:00:00 stop 95.00 -0.2 -10.00 -11.50" in text
-    assert "long 10 100.00 99.00 99.40 -1.50" in text
+    assert "long 10 100.00 99.00 60 ms 99.40 -1.50" in text
     assert "all -10.00 -11.50 -1.50" in text
 
 

@@ -52,7 +52,7 @@ TRADE = Trade(
     reason=ExitReason.SESSION_END,
     initial_stop=10_505,
     final_stop=10_200,
-    unprotected_ns=0,
+    unprotected_ns=12_345_678,
 )
 CHANGE = OrderChange(
     day=MONDAY,
@@ -143,11 +143,11 @@ def test_a_trade_is_one_line_of_the_contracts_columns() -> None:
     header, line = trades_csv((TradeRecord(TRADE, 5),), INDIA).splitlines()
     assert header == (
         "symbol,date,attempt,side,quantity,entry_time,entry_price,exit_time,exit_price,exit_reason,"
-        "initial_stop,final_stop,gross_pnl,charges,net_pnl"
+        "initial_stop,final_stop,gross_pnl,charges,net_pnl,unprotected_ms"
     )
     assert line == (
         "M&M,2021-06-07,2,short,3,2021-06-07T09:20:00.000000+05:30,100.0033,"
-        "2021-06-07T09:20:01.500000+05:30,101.00,session_end,105.05,102.00,-2.99,0.05,-3.04"
+        "2021-06-07T09:20:01.500000+05:30,101.00,session_end,105.05,102.00,-2.99,0.05,-3.04,12.345"
     )
 
 
@@ -205,6 +205,9 @@ def test_the_summary_counts_and_sums_with_exact_money_and_what_measures_the_mach
         "gross_pnl": Decimal("-2.99"),
         "charges": Decimal("0.05"),
         "net_pnl": Decimal("-3.04"),
+        "unprotected_ms_p50": Decimal("12.346"),
+        "unprotected_ms_p95": Decimal("12.346"),
+        "unprotected_ms_worst": Decimal("12.346"),
         "alarms": 0,
         "positions_unclosed": 0,
         "rows_dropped": 0,
