@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from olaf_async.settings import Settings
 
 LIMIT_S: Final = 60.0
-MARGIN_S: Final = 15.0
+MARGIN_S: Final = 10.0
 """What the engine may take beyond what its own limits come to."""
-_CALLS_MAX: Final = 9
-"""Calls to the broker that the longest operation waits for, one after another: three books, three times."""
+_LOOKS: Final = 3
+"""Reads of the books, each with a limit of its own, that a comparison may take."""
 _NS_PER_S: Final = 1_000_000_000
 
 _P = ParamSpec("_P")
@@ -170,10 +170,11 @@ def reconcile(
 # ------------------------------------------------------------------------------------------------- the engine
 
 
-def _engine(settings: "Settings") -> "Remote":
+def _engine(settings: "Settings", waits: int = 1) -> "Remote":
+    """The running engine; it answers within so many of its own time limits."""
     from olaf_async.adapters.control.client import Remote
 
-    timeout_s = float(settings.broker.request_timeout_s) * _CALLS_MAX + MARGIN_S
+    timeout_s = float(settings.broker.request_timeout_s) * waits + MARGIN_S
     return Remote(settings.journal.dir, timeout_s=timeout_s)
 
 
@@ -183,7 +184,7 @@ def _compared(settings: "Settings", journal: str | None) -> "Comparison":
 
     if journal is None:
         try:
-            return _engine(settings).reconcile()
+            return _engine(settings, _LOOKS).reconcile()
         except NoEngine as absent:
             if absent.holder is not None:
                 raise

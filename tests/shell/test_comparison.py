@@ -5,15 +5,18 @@ from dataclasses import replace
 
 import pytest
 
+from olaf_async.core.engine import Plan
 from olaf_async.core.rules import SECOND_NS
 from olaf_async.core.state import SymbolState
 from olaf_async.domain.events import OrderRow, PositionRow, Status, TradeRow, Verb
 from olaf_async.domain.order import OrderState, PriceType, Role, Side
+from olaf_async.domain.setup import Direction, Setup
 from olaf_async.errors import BrokerUndecided
 from olaf_async.ports.broker import Books
 from olaf_async.ports.control import Difference
 from olaf_async.shell.comparison import compare
-from tests.races.world import ENTRY, INFY, RISK, SHARES, UNDERCUT, Mood, Story, World, play
+from olaf_async.strategies.eighty_twenty import EightyTwenty, EightyTwentyRules
+from tests.races.world import DAY, ENTRY, INFY, RISK, SHARES, UNDERCUT, Mood, Story, World, plan_of, play
 
 Seen = tuple[SymbolState, Books]
 
@@ -284,9 +287,31 @@ def test_an_entry_that_filled_while_nobody_watched_leaves_shares_without_a_stop(
     }
 
 
+def test_a_short_position_is_held_against_the_books_as_a_long_one() -> None:
+    session = plan_of().session
+    setup = Setup(INFY, DAY, ENTRY, ENTRY + 5_00, 5, 2 * RISK, quantity=SHARES, direction=Direction.SHORT)
+    plan = Plan(
+        setup, session, EightyTwenty(setup, session, EightyTwentyRules(3600 * SECOND_NS, 60 * SECOND_NS))
+    )
+
+    async def short(world: World) -> None:
+        await world.prints(ENTRY + 6_00, ENTRY + 1_00, ENTRY, pause_s=0.5)
+        await world.wait(6)
+        assert world.position() == -SHARES
+
+    world = play(short, plan)
+    exchange = world.exchange
+    books = Books(exchange.order_rows(), exchange.trade_rows(), exchange.position_rows("MIS"))
+    seen = world.state(), books
+    assert found(seen) == []
+    assert kinds(found((seen[0], with_row(books, 1, status=Status.CANCELLED)))) == {
+        "state": False,
+        "unprotected": True,
+    }
+
+
 def test_comparing_changes_nothing() -> None:
     state, books = after(holding)
     before = repr(state), repr(books)
     compare([state], replace(books, orders=(), positions=()), is_watched=True)
     assert (repr(state), repr(books)) == before
-    assert state.rules.settle_ns > SECOND_NS

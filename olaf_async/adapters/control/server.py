@@ -27,6 +27,13 @@ class _Gone(Exception):
     """The client has gone away, or does not read: nobody is left to tell."""
 
 
+async def _gone(reader: asyncio.StreamReader) -> None:
+    """Return once the client has closed its end, or says so much more that it is not meant for us."""
+    said = 0
+    while said <= LINE_MAX and (more := await reader.read(LINE_MAX)):
+        said += len(more)
+
+
 class ControlServer:
     """Answers clients by the ``operations`` of one engine. ``tell`` hears of what crashed."""
 
@@ -101,7 +108,7 @@ class ControlServer:
             await self._refuse(writer, str(error))
             return
         answering = asyncio.ensure_future(self._answer(request, writer))
-        leaving = asyncio.ensure_future(reader.read(1))
+        leaving = asyncio.ensure_future(_gone(reader))
         try:
             await asyncio.wait((answering, leaving), return_when=asyncio.FIRST_COMPLETED)
         finally:

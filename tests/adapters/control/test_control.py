@@ -281,6 +281,34 @@ def test_a_line_that_is_no_request_is_refused_and_asks_nothing_of_the_engine(
 
 
 @each_loop
+def test_one_request_is_answered_and_what_comes_after_it_is_not_heard(
+    new_loop: NewLoop, tmp_path: Path
+) -> None:
+    async def scene(stand: Stand) -> None:
+        reader, writer = await stand.connect()
+        writer.write(write_request(Request(Deed.RESUME)) + b"and another thing\n")
+        await stand.hear(1)
+        stand.engine.passes.set()
+        assert read_reply(await reader.readline()) == (Standing(None, ()), True)
+        assert await reader.read() == b""
+
+    assert serve(new_loop, tmp_path, scene).engine.asked == [("resume", None)]
+
+
+@each_loop
+def test_who_floods_the_socket_after_a_request_is_dropped(new_loop: NewLoop, tmp_path: Path) -> None:
+    async def scene(stand: Stand) -> None:
+        reader, writer = await stand.connect()
+        writer.write(write_request(Request(Deed.FLATTEN)) + b"x" * 10 * LINE_MAX)
+        await stand.engine.left_alone.wait()
+        with suppress(OSError):
+            await reader.read()
+        assert await stand.is_well()
+
+    assert serve(new_loop, tmp_path, scene).complaints == []
+
+
+@each_loop
 def test_a_line_that_is_too_long_is_refused(new_loop: NewLoop, tmp_path: Path) -> None:
     async def scene(stand: Stand) -> None:
         assert await stand.says(b"x" * (3 * LINE_MAX)) == f"a request has at most {LINE_MAX} bytes"
