@@ -426,7 +426,7 @@ def test_a_replay_writes_its_trades_orders_and_sums(market: Path) -> None:
         ),
         (
             "BETA,2021-06-07,1,long,1,2021-06-07T09:26:00.000000+05:30,200.00,"
-            "2021-06-07T14:45:00.000000+05:30,201.00,session_end,195.00,199.40,1.00,0.21,0.79"
+            "2021-06-07T14:45:00.000000+05:30,201.00,session_end,195.00,199.40,1.00,0.21,0.79,0.000"
         ),
     ]
     summary = json.loads(files["summary.json"], parse_float=Decimal)
