@@ -13,6 +13,7 @@ W3  Coroutines of a cut machine are held until the loop closes, so that no final
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from contextvars import Context, ContextVar, copy_context
 from dataclasses import dataclass
@@ -191,13 +192,15 @@ class Disk:
     """A journal as SQLite keeps it: what is written together is kept together, or not at all.
 
     A process that dies takes with it what it had not written. A power cut may also take the newest
-    ``unsynced`` writes, any number of them counted from the end. ``on_write`` is called after each write.
+    ``unsynced`` writes, any number of them counted from the end: ``durable`` entries are waited for, and
+    so is what a power cut must not take. ``on_write`` is called after each write.
     """
 
-    def __init__(self, kept: Iterable[Record] = ()) -> None:
+    def __init__(self, kept: Iterable[Record] = (), durable: AbstractSet[Entry] = DURABLE) -> None:
         self._writes: list[tuple[Record, ...]] = [(record,) for record in kept]
         self._synced = len(self._writes)
         self._pending: list[Record] = []
+        self._durable = durable
         self._seq = self._synced
         self._is_urgent = False
         self.on_write: Callable[[], None] | None = None
@@ -216,8 +219,8 @@ class Disk:
         """See Journal; this one never fails."""
         self._seq += 1
         self._pending.append(Record(self._seq, entry, at_ns, body, fingerprint))
-        self._is_urgent |= entry in DURABLE or must_outlive_a_power_cut(body)
-        if entry in DURABLE:
+        self._is_urgent |= entry in self._durable or must_outlive_a_power_cut(body)
+        if entry in self._durable:
             self._write()
         return self._seq
 
