@@ -90,6 +90,7 @@ def test_an_empty_position_book_counts_only_beside_a_tradebook_that_nets_to_it()
     bench.hold()
     bench.ledger.positions.clear()
     for _ in range(5):
+        bench.wait(3)
         bench.books()
     assert bench.frozen() is None
     assert bench.stop.terms.quantity == 10

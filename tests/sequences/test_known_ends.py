@@ -24,7 +24,7 @@ Patch: TypeAlias = pytest.MonkeyPatch
 
 
 class LaggingTrades:
-    """Books as some brokers keep them: no filled quantity in a row, and executions two seconds late."""
+    """Books as some brokers keep them: no filled quantity in a row, and executions four seconds late."""
 
     def __init__(self, world: World, from_count: int) -> None:
         self._world = world
@@ -34,7 +34,7 @@ class LaggingTrades:
     def __call__(self, books: Books) -> Books:
         now_ns = self._world.clock.now_ns()
         if len(books.trades) > self._count and not self._until_ns:
-            self._until_ns = now_ns + 2 * SECOND_NS
+            self._until_ns = now_ns + 4 * SECOND_NS
         is_late = now_ns < self._until_ns
         trades = books.trades[: self._count] if is_late else books.trades
         return replace(books, orders=tuple(map(vague, books.orders)), trades=trades)

@@ -11,6 +11,7 @@ import pytest
 from olaf_async.core import evidence, protection, reconcile, trader
 from olaf_async.core.rules import SECOND_NS
 from olaf_async.core.state import SymbolState
+from olaf_async.domain.events import Verb
 from olaf_async.domain.intents import CancelOrder, PlaceOrder
 from olaf_async.domain.order import Order, PriceType, Role, Side, Terms
 from olaf_async.domain.trade import ExitReason
@@ -199,13 +200,17 @@ async def a_person_keeps_an_order_just_like_ours(world: World) -> None:
         strategy=BY_HAND,
     )
     await world.wait(3)
-    await world.prints(UNDERCUT, ENTRY - 1_00, ENTRY, pause_s=1)
+    world.broker.keep_answer(Verb.PLACE, Role.ENTRY)
+    world.broker.loses_frames = True
+    await world.prints(UNDERCUT, ENTRY - 1_00, pause_s=8)
+    await world.prints(ENTRY, pause_s=4)
 
 
 def test_an_order_just_like_ours_that_was_there_before_is_not_taken_for_it() -> None:
     world = play(a_person_keeps_an_order_just_like_ours, rules=POLL)
     assert world.position() == 2 * SHARES
     assert world.state().held == world.protected() == SHARES
+    assert world.state().frozen is None
 
 
 # --- the broker squares off -------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from olaf_async.core.state import SymbolState
 from olaf_async.domain.events import Command, Commanded, Mode, ModeSeen, Verb
 from olaf_async.domain.intents import CancelOrder, PlaceOrder
 from olaf_async.domain.order import Order, Role, Side
-from olaf_async.errors import BrokerQueued, BrokerUnreachable
+from olaf_async.errors import BrokerQueued, BrokerUnreachable, NeedsApproval
 from tests.races.world import ENTRY, INFY, OPEN_NS, RISK, SHARES, UNDERCUT, Gate, Mood, World, plan_of, play
 
 TCS = "TCS"
@@ -185,3 +185,20 @@ def test_a_cancel_that_is_lost_is_asked_again_until_the_end_is_seen(lost: Mood) 
     world = play(story)
     assert world.working(Side.BUY) == []
     assert world.supervisor.engine.is_quiet
+
+
+async def a_server_wants_approval_for_each_order(world: World) -> None:
+    world.broker.meets(Verb.PLACE, Mood(fails=NeedsApproval("semi-auto"), acts=False), Role.ENTRY, TCS)
+    await world.prints(ENTRY, symbol=TCS)
+    await world.prints(UNDERCUT, ENTRY - 1_00, pause_s=0.5)
+    await world.prints(UNDERCUT, ENTRY - 1_00, symbol=TCS, pause_s=1)
+    await world.prints(ENTRY, pause_s=1)
+    await world.prints(UNDERCUT, ENTRY - 1_00, symbol=TCS, pause_s=6)
+
+
+def test_a_server_that_wants_approval_for_each_order_ends_new_risk() -> None:
+    """Nothing could be protected in time any more."""
+    world = play(a_server_wants_approval_for_each_order, plan_of(INFY), plan_of(TCS))
+    assert world.alarms.codes.count("semi_auto") == 1
+    assert world.positions() == [0]
+    assert len([one for _, one in world.broker.calls if one.symbol == TCS]) == 1
