@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from fractions import Fraction
-from typing import Final
+from typing import Final, Self
 
 from olaf_async.adapters.clock import LoopClock
 from olaf_async.adapters.journal.rerun import recover
@@ -213,7 +213,7 @@ class CrashDay:
             bar_s=BAR_S,
         )
 
-    def play(self) -> "CrashDay":
+    def play(self) -> Self:
         """Let the whole day happen."""
         run(self._day(), start_ns=OPEN_NS, new_loop=PowerLoop)
         return self
@@ -232,8 +232,7 @@ class CrashDay:
             running, went_out = self._boot(kept, cut)
             await asyncio.wait((running, went_out), return_when=asyncio.FIRST_COMPLETED)
             assert went_out.done(), f"{cut} never comes"
-            disk = self.lives[-1].disk
-            kept = disk.records(min(cut.lost, disk.unsynced))
+            kept = self._kept(self.lives[-1].disk, cut)
             await self._without_power()
         running, _ = self._boot(kept, None)
         self.outcome = await running
@@ -263,6 +262,10 @@ class CrashDay:
         running = machine.start(supervisor.run(), name="engine")
         running.add_done_callback(lambda _: life.end(self._clock.now_ns()), context=self._loop.world)
         return running, went_out
+
+    def _kept(self, disk: Disk, cut: Cut) -> list[Record]:
+        """What can be read of the journal after the cut."""
+        return disk.records(min(cut.lost, disk.unsynced))
 
     def _count(self, life: Life, what: What, cut: Cut | None, went_out: asyncio.Future[None]) -> None:
         """One more of them; the power goes where the cut says so."""
