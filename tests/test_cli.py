@@ -86,7 +86,7 @@ def test_help_names_the_verbs_that_exist_and_no_other(olaf: Olaf) -> None:
     verbs = "live replay scan backtest simulate serve-paper record status halt resume flatten reconcile"
     verbs += " journal audit report doctor config"
     listed = [verb for verb in verbs.split() if re.search(rf"^│ {verb} ", ended.out, re.MULTILINE)]
-    there = "live replay scan backtest serve-paper record status halt resume flatten reconcile"
+    there = "live replay scan backtest simulate serve-paper record status halt resume flatten reconcile"
     assert listed == [*there.split(), "journal", "audit", "config"]
 
 
@@ -94,7 +94,7 @@ def test_help_names_the_verbs_that_exist_and_no_other(olaf: Olaf) -> None:
     "verb",
     [
         *("live", "replay", "scan", "backtest", "record", "status", "halt", "resume", "flatten", "reconcile"),
-        *("audit", "config", "config show", "config check"),
+        *("simulate", "audit", "config", "config show", "config check"),
     ],
 )
 def test_every_verb_explains_itself(olaf: Olaf, verb: str) -> None:
@@ -386,6 +386,8 @@ def test_the_json_of_a_run_carries_its_safety_and_its_folder(olaf: Olaf) -> None
         "alarms": 0,
         "positions_open": 0,
     }
+    assert answer["metrics"]["olaf_unprotected_worst_ms"] == 100
+    assert answer["metrics"]["olaf_entries_allowed"] == 3
 
 
 def test_config_show_tells_where_a_setting_came_from_and_hides_secrets(

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
+from loguru import logger
 
 from olaf_async.adapters.clock import SystemClock
 from olaf_async.adapters.journal.reading import read
@@ -267,6 +268,10 @@ async def test_a_live_day_has_the_trades_and_orders_of_a_replay_of_its_prints(
     assert record.trade.reason is ExitReason.SESSION_END
     assert record.trade.final_stop > record.trade.initial_stop
     assert (ended.result.ticks, ended.result.triggers, ended.result.entries) == (len(PRINTS), 1, 1)
+    watch = ended.result.days[0].watch
+    assert watch is not None
+    assert watch.polls == watch.polls_agreed > 10
+    assert len(watch.lock_holds_ns) > len(watch.lock_waits_ns) > 2
     orders, trades = replayed(tmp_path, day.settings)
     assert lives(ended.result.orders) == orders
     assert [worth(each) for each in ended.result.trades] == trades
@@ -274,6 +279,28 @@ async def test_a_live_day_has_the_trades_and_orders_of_a_replay_of_its_prints(
     assert {finding.grade for finding in day.notes.findings} == {Grade.OK}
     assert KEY not in repr(ended) + repr(day.notes.findings)
     assert_journal_tells_the_day(tmp_path / "var" / f"{MONDAY}{'-paper' * (mode == 'paper')}.journal")
+
+
+async def test_a_trade_is_a_line_of_the_log_with_its_time_without_a_stop(tmp_path: Path) -> None:
+    lines: list[tuple[str, object]] = []
+    number = logger.add(
+        lambda line: lines.append((line.record["message"], line.record["extra"].get("unprotected_ms"))),
+        filter=lambda record: record["extra"].get("code") == "trade",
+    )
+    try:
+        async with stage(tmp_path) as day:
+            day.begin()
+            await day.until(lambda: day.server.stream.subscribed() == ("ALPHA",))
+            for when, price in PRINTS:
+                await day.print(when, price)
+            await day.move_to("09:25:30")
+            ended = await day.ended()
+    finally:
+        logger.remove(number)
+    assert ended.result is not None
+    (bare_ms,) = ended.result.unprotected_ms
+    told = f"trade 1 over: session_end, gross 1.70, {bare_ms:,.0f} ms without a confirmed stop"
+    assert lines == [(told, bare_ms)]
 
 
 async def test_a_display_that_breaks_takes_nothing_with_it(tmp_path: Path) -> None:

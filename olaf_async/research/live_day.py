@@ -124,7 +124,9 @@ class LiveDay:
             return
         found = compare(current, Books(read.orders, read.trades, read.positions), is_watched=True)
         self._polls += 1
-        self._polls_agreed += not any(difference.needs_person for difference in found)
+        # Shares without a stop are a danger and no difference; they are measured elsewhere.
+        differs = any(each.needs_person and each.kind != "unprotected" for each in found)
+        self._polls_agreed += not differs
 
     def said(self, at_ns: int, say: Say) -> None:
         """Take in a note, a warning or an alarm."""
