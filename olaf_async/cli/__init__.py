@@ -131,12 +131,14 @@ def _add_verbs() -> None:
     from olaf_async.cli.live import live
     from olaf_async.cli.record import record
     from olaf_async.cli.serve import serve_paper
+    from olaf_async.cli.simulate import simulate
     from olaf_async.cli.verbs import backtest, replay, scan
 
     app.command(cls=Verb)(live)
     app.command(cls=Verb)(replay)
     app.command(cls=Verb)(scan)
     app.command(cls=Verb)(backtest)
+    app.command(cls=Verb)(simulate)
     app.command("serve-paper", cls=Verb)(serve_paper)
     app.command(cls=Verb)(record)
     for verb in (status, halt, resume, flatten, reconcile):

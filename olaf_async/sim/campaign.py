@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
 
+from olaf_async.sim.choices import Choices, Drawn, Tape
 from olaf_async.sim.day import Result, run_day
 from olaf_async.sim.faults import Fault
+from olaf_async.sim.shrink import shrink
 
 ORDER_OF: Final = ("fifo", "lanes", "pct")
 CHUNK: Final = 16
@@ -87,6 +89,21 @@ class Plan:
     def run(self, seed: int) -> Result:
         """One of its days."""
         return run_day(seed, self.order or ORDER_OF[seed % len(ORDER_OF)], self.faults)
+
+
+def shortest(result: Result, plan: Plan, attempts_max: int) -> Result:
+    """The day with the fewest draws against the calm found on which the same promise is broken."""
+    promise, best = result.violations[0].promise, {result.drawn: result}
+
+    def replays(entries: tuple[Drawn, ...]) -> tuple[Drawn, ...] | None:
+        choices = Choices(Tape(entries, is_exact=False))
+        again = run_day(result.seed, result.order, plan.faults, choices=choices)
+        if not again.violations or again.violations[0].promise != promise:
+            return None
+        best[again.drawn] = again
+        return again.drawn
+
+    return best[shrink(result.drawn, replays, attempts_max=attempts_max)]
 
 
 def run_days(

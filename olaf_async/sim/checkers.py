@@ -26,6 +26,7 @@ Eventually, once nothing goes wrong any more:
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final
 
 from olaf_async.adapters.paper.orders import Change, OrderStatus, What
@@ -39,6 +40,26 @@ from olaf_async.domain.setup import Setup
 from olaf_async.ports.feed import Tick
 from olaf_async.sim.faults import SECOND_NS
 from olaf_async.sim.server import Server
+
+PROMISES: Final = MappingProxyType(
+    {
+        "I1": "one entry at a time, and none while shares are held",
+        "I2": "never more held than planned, never more for sale than held",
+        "I3": "whatever is sent was journalled before",
+        "I4": "nothing is sent beside what is unexplained, and no new risk where it is forbidden",
+        "I5": "the engine never contradicts itself, and nothing of it crashes",
+        "I6": "the journal, executed again, gives the same belief",
+        "I7": "never more order calls in a second than the limit",
+        "I8": "an order update is taken in at once",
+        "I9": "no entry on a silent feed",
+        "E1": "belief becomes truth",
+        "E2": "shares without a stop call a person",
+        "E3": "a stop that was reached closes the position, or calls a person",
+        "E4": "no question stays open",
+        "E5": "what is to be flat becomes flat",
+    }
+)
+"""In a few words, for a person."""
 
 PATIENCE_NS: Final = 30 * SECOND_NS
 NEWS_NS: Final = 12 * SECOND_NS
