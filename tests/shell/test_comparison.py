@@ -9,7 +9,7 @@ from olaf_async.core.engine import Plan
 from olaf_async.core.rules import SECOND_NS
 from olaf_async.core.state import SymbolState
 from olaf_async.domain.events import OrderRow, PositionRow, Status, TradeRow, Verb
-from olaf_async.domain.order import OrderState, PriceType, Role, Side
+from olaf_async.domain.order import Order, OrderState, PriceType, Role, Side, Terms
 from olaf_async.domain.setup import Direction, Setup
 from olaf_async.errors import BrokerUndecided
 from olaf_async.ports.broker import Books
@@ -187,6 +187,22 @@ def test_an_undecided_order_that_stands_in_the_books_is_news() -> None:
     (found_there,) = found(after(lost(acts=True)))
     assert (found_there.kind, found_there.needs_person) == ("found", False)
     assert found_there.found.endswith(" working")
+
+
+def test_an_exit_of_unknown_fate_is_recognised_by_its_limit() -> None:
+    state, books = after(holding)
+    terms = Terms(SHARES, 990_00)
+    undecided = OrderState.UNDECIDED
+    state.exit = Order(
+        "INFY/3-exit", INFY, Role.EXIT, Side.SELL, PriceType.LIMIT, terms, undecided, sent_ns=1
+    )
+    row = row_of("55", Side.SELL, SHARES)
+    for price, told in (
+        (990_00, {"found": False}),
+        (989_95, {"undecided": False, "foreign order": True}),
+    ):
+        more = replace(books, orders=(*books.orders, replace(row, price=price)))
+        assert kinds(found((state, more))) == told
 
 
 def test_two_candidates_for_one_undecided_order_need_a_person() -> None:

@@ -347,6 +347,17 @@ def test_a_frozen_symbol_is_unsafe_while_it_holds_shares_and_not_after() -> None
     assert seen(scene).unsafe == ("INFY: frozen with 10 shares: a person has halted it",)
 
 
+def test_shares_sold_too_much_are_unsafe() -> None:
+    async def scene(world: World, _: Operator) -> None:
+        await world.enters()
+        world.state().position.left = SHARES + 3  # no story leads there that a broker would not have to break
+
+    told = seen(scene)
+    assert told.unsafe == ("INFY: 3 shares sold too much",)
+    assert told.symbols[0].words[-1] == "buying back"
+    assert told.symbols[0].held == -3
+
+
 def test_the_milliseconds_without_a_stop_are_those_of_the_whole_day() -> None:
     sums: list[int] = []
 

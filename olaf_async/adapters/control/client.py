@@ -95,6 +95,8 @@ def _connect(connection: socket.socket, directory: Path) -> None:
         connection.connect(str(path))
     except PermissionError as error:
         raise ControlError(f"{path} belongs to another user: ask as the one who runs the engine") from error
+    except (BlockingIOError, TimeoutError) as error:
+        raise ControlError(f"the engine lets nobody in: others wait already{_who(directory)}") from error
     except OSError as error:  # also a path too long for any socket, which is one nobody can listen at
         first = holder(directory)
         if first is None:

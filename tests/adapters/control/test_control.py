@@ -1,6 +1,7 @@
 """The control socket, for real: what is asked is answered, and no client can harm the engine."""
 
 import asyncio
+import os
 import select
 import socket
 import stat
@@ -12,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from olaf_async.adapters.control.client import NoEngine, ask
-from olaf_async.adapters.control.place import FILE, PATH_MAX, Place, reached
+from olaf_async.adapters.control.client import NoEngine, Remote, ask
+from olaf_async.adapters.control.place import BACKLOG, FILE, PATH_MAX, Place, reached
 from olaf_async.adapters.control.server import ControlServer
-from olaf_async.adapters.control.wire import LINE_MAX, Refusal, read_reply, write_request
+from olaf_async.adapters.control.wire import LINE_MAX, Refusal, read_reply, write_reply, write_request
 from olaf_async.adapters.journal.lease import Lease
 from olaf_async.errors import ControlError
 from olaf_async.ports.control import (
@@ -546,10 +547,12 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 # --- the client ---------------------------------------------------------------------------------------
 
 
-def test_where_no_engine_runs_the_file_that_was_looked_for_is_named(tmp_path: Path) -> None:
-    with pytest.raises(NoEngine, match=f"no engine is running here: nobody listens at {tmp_path / FILE}"):
-        list(ask(tmp_path, Request(Deed.STATUS)))
-    assert list(tmp_path.iterdir()) == []
+@pytest.mark.parametrize("is_far", [False, True], ids=["near", "far"])
+def test_where_no_engine_runs_the_file_that_was_looked_for_is_named(tmp_path: Path, is_far: bool) -> None:
+    folder = far(tmp_path) if is_far else tmp_path
+    with pytest.raises(NoEngine, match=f"no engine is running here: nobody listens at {folder / FILE}"):
+        list(ask(folder, Request(Deed.STATUS)))
+    assert list(folder.iterdir()) == []
 
 
 def test_an_engine_that_has_the_lease_and_does_not_listen_is_named(tmp_path: Path) -> None:
@@ -561,8 +564,14 @@ def test_an_engine_that_has_the_lease_and_does_not_listen_is_named(tmp_path: Pat
         lease.release()
 
 
-def answered_with(folder: Path, data: bytes) -> list[Answer]:
-    """What the client makes of an engine that says this and goes."""
+def ask_status(folder: Path) -> list[Answer]:
+    return list(ask(folder, Request(Deed.STATUS), timeout_s=STUCK_S))
+
+
+def answered_with(
+    folder: Path, data: bytes, asks: Callable[[Path], list[Answer]] = ask_status
+) -> list[Answer]:
+    """What a client makes of an engine that says this and goes."""
     with placed(folder) as place:
 
         def answer() -> None:
@@ -574,7 +583,7 @@ def answered_with(folder: Path, data: bytes) -> list[Answer]:
         engine = threading.Thread(target=answer)
         engine.start()
         try:
-            return list(ask(folder, Request(Deed.STATUS), timeout_s=STUCK_S))
+            return asks(folder)
         finally:
             engine.join()
 
@@ -599,6 +608,35 @@ def test_an_engine_that_breaks_off_or_speaks_otherwise_is_told_as_such(
     with pytest.raises(ControlError, match=why) as caught:
         answered_with(tmp_path, data)
     assert not isinstance(caught.value, NoEngine)
+
+
+def test_an_answer_to_another_question_is_not_taken_for_one(tmp_path: Path) -> None:
+    told = write_reply(Standing(None, ()), is_last=True)
+
+    def ask_for_status(folder: Path) -> list[Answer]:
+        return [Remote(folder, timeout_s=STUCK_S).status()]
+
+    with pytest.raises(ControlError, match="the engine answers with Standing where Status was asked for"):
+        answered_with(tmp_path, told, ask_for_status)
+
+
+def test_an_engine_that_hangs_with_others_waiting_is_not_taken_for_none(tmp_path: Path) -> None:
+    with placed(tmp_path), ExitStack() as stack:
+        for _ in range(BACKLOG + 1):
+            waiting = stack.enter_context(socket.socket(socket.AF_UNIX))
+            waiting.connect(str(tmp_path / FILE))
+        with pytest.raises(ControlError, match="the engine lets nobody in: others wait already") as caught:
+            list(ask(tmp_path, Request(Deed.STATUS), timeout_s=0.05))
+    assert not isinstance(caught.value, NoEngine)
+
+
+def test_a_socket_of_another_user_is_named_as_such(tmp_path: Path) -> None:
+    if os.getuid() == 0:
+        pytest.skip("nothing is forbidden to root")
+    with placed(tmp_path):
+        (tmp_path / FILE).chmod(0)
+        with pytest.raises(ControlError, match="belongs to another user"):
+            list(ask(tmp_path, Request(Deed.STATUS)))
 
 
 def test_an_engine_that_hangs_is_not_waited_for_for_ever(tmp_path: Path) -> None:
