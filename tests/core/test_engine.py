@@ -199,7 +199,7 @@ def test_an_entry_that_waited_for_the_rate_leaves_once_another_is_protected() ->
 
 
 def test_raising_a_stop_leaves_the_rate_to_what_may_have_to_be_protected() -> None:
-    bench = Bench(symbols=("ABC", "DEF", "XYZ"), rules=replace(RULES, max_orders_per_s=3))
+    bench = Bench(symbols=("ABC", "DEF", "XYZ"), rules=replace(RULES, max_orders_per_s=2))
     for bench.symbol in ("ABC", "DEF"):
         bench.hold()
         bench.wait(2)
@@ -211,7 +211,7 @@ def test_raising_a_stop_leaves_the_rate_to_what_may_have_to_be_protected() -> No
         bench.bar(100_00, 101_00, 99_80, 100_50)
     first, second = bench.waiting
     now_ns = bench.now_ns
-    assert [type(bench.engine.admit(first, now_ns)), type(bench.engine.admit(second, now_ns))] == [Send] * 2
+    assert [type(bench.engine.admit(first, now_ns)), type(bench.engine.admit(second, now_ns))] == [Send, Wait]
     bench.symbol = "XYZ"
     bench.fill(bench.entry)
     assert isinstance(bench.engine.admit(bench.waiting[-1], now_ns), Send)
