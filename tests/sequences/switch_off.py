@@ -1,6 +1,7 @@
 """Switch each protection off, one after another, in a copy of the project, and run its tests: they must fail.
 
     python -m tests.sequences.switch_off [WORD]     only those whose name has this word in it
+    python -m tests.sequences.switch_off --table    the list, as docs/sequences.md shows it
 
 Owns the copy and nothing else; what is switched off, and what fails then, is listed in `mechanisms`. The exit
 code is 1 where a protection could be taken away unnoticed.
@@ -63,8 +64,22 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
+def table() -> str:
+    """The list of protections, in Markdown."""
+    lines = []
+    for title, rows in GROUPS.items():
+        lines += ["", f"### {title}", "", "| What protects | Where | What notices |", "| --- | --- | --- |"]
+        for one in rows:
+            tests = "<br>".join(f"`{test}`" for test in one.tests)
+            lines.append(f"| {one.name} | `{one.file}` | {tests} |")
+    return "\n".join([*lines, ""])
+
+
 def main(word: str = "") -> int:
     """Try all of them; say which bear load and which do not."""
+    if word == "--table":
+        say(table())
+        return 0
     chosen = [one for rows in GROUPS.values() for one in rows if word in one.name]
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder)

@@ -109,7 +109,3 @@ def test_twin_whose_lock_waits_for_the_answer_leaves_the_fill_naked(monkeypatch:
     monkeypatch.setattr(Desk, "_is_settled", only_the_answer)
     monkeypatch.setattr(Desk, "_announce", waits_its_turn)
     assert play(a_fill_while_the_call_hangs, timeout_s=FOR_EVER_S).protected() == 0
-
-
-def test_with_the_lock_as_it_is_the_fill_is_protected() -> None:
-    assert play(a_fill_while_the_call_hangs, timeout_s=FOR_EVER_S).protected() == SHARES
