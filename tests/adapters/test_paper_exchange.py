@@ -176,7 +176,20 @@ def test_an_order_waiting_for_the_next_print_takes_the_end_of_the_path_or_its_li
 def test_the_first_print_of_all_is_no_path(either: Market) -> None:
     either.place(BUY, LIMIT, 1, 99_00)
     either.prints(98_00, continuous=True)
-    assert [(fill.price, fill.intrabar) for fill in either.exchange.fills] == [(99_00, False)]
+    assert [fill.intrabar for fill in either.exchange.fills] == [False]
+
+
+@pytest.mark.parametrize(("limit", "price"), [(99_00, 98_00), (97_00, 97_00)])
+def test_at_an_exchange_a_limit_sent_before_the_first_print_takes_it_or_waits(limit: int, price: int) -> None:
+    market = true()
+    market.place(BUY, LIMIT, 1, limit)
+    assert market.prints(98_00, 97_00).fills == [(1, price)]
+
+
+def test_in_the_sandbox_a_limit_sent_before_the_first_print_fills_at_its_limit() -> None:
+    market = sandbox()
+    market.place(BUY, LIMIT, 1, 99_00)
+    assert market.prints(98_00).fills == [(1, 99_00)]
 
 
 # ---------------------------------------------------------------------------------------- the band of silence

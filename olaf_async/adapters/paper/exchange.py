@@ -7,8 +7,9 @@ quantity or its limit, nor by the print that it was placed because of.
 E1. Nothing happens to any order at a print strictly inside `PaperExchange.band`, so a caller may skip such
     prints and tell only the newest of them (`PaperExchange.set_last`).
 E2. An order placed, or made marketable, by a timer, a person or the API takes the last price at once, and
-    whole: there may be no print after it to fill a rest. One placed ``on_print`` waits for the next print and
-    takes that, as far as its limit allows. What prints fill, they may fill in parts.
+    whole: there may be no print after it to fill a rest. One placed ``on_print``, or before there is a price,
+    waits for the next print and takes that, as far as its limit allows. What prints fill, they may fill in
+    parts.
 E3. On the way to one print orders act nearest to the print before first, then by arrival.
 """
 
@@ -352,9 +353,7 @@ class PaperExchange(PaperAccount):
         if order.status is OrderStatus.TRIGGER_PENDING:
             order.stance = Stance.PENDING
         else:
-            # What has no limit takes the next print whatever it is.
-            last = remembered if order.price_type in LIMITED else order.price
-            order.stance = self._stance_when_open(order, last)
+            order.stance = self._stance_when_open(order, remembered)
 
     def _changed_truly(self, order: PaperOrder, terms: Terms, price_type: PriceType) -> PaperOrder:
         refusals.refuse_malformed(price_type, terms, order.product)
@@ -474,7 +473,10 @@ class PaperExchange(PaperAccount):
     def _stance_when_open(self, order: PaperOrder, last: Paise | None) -> Stance:
         if order.price_type in STOPS and not self.rules.exchange_true:
             return Stance.WINDOW
-        return Stance.TAKING if last is not None and order.allows(last) else Stance.RESTING
+        if last is None:
+            # The market may be anywhere; that it has just come down to the limit is the least likely.
+            return Stance.TAKING if self.rules.exchange_true else Stance.RESTING
+        return Stance.TAKING if order.allows(last) else Stance.RESTING
 
     def _price_at_once(self, order: PaperOrder, market: Market, last: Paise) -> Paise:
         is_quoted = market.quoted_at == market.prints
