@@ -1,4 +1,4 @@
-"""docs/sequences.md names tests and places in the code that exist, and shows the list of protections whole."""
+"""docs/sequences.md names tests and places in the code that exist, and shows all protections there are."""
 
 import ast
 import re
