@@ -81,16 +81,22 @@ async def _live(world: World) -> None:
         await asyncio.wait({running, world.over, life.is_cut}, return_when=asyncio.FIRST_COMPLETED)
         if world.over.done():
             break
-        if life.is_cut.done():
+        is_cut = life.is_cut.done()
+        if is_cut:
             records = world.kept(life)
         else:
             running.result()
+            life.exit()
             world.stopped(life)
             records = life.disk.records()
-        if world.loop.now_ns >= CLOSE_NS or world.checkers.violations:
+        is_over = world.loop.now_ns >= CLOSE_NS
+        if not is_over or world.executes_at_end:
+            past = world.recovered(records)
+            if not is_cut:
+                world.executes_again(life, past)
+        if is_over or world.checkers.violations:
             break
         await world.downtime()
-        past = world.recovered(records)
     life.cut()
 
 

@@ -83,13 +83,9 @@ class Life:
             self.machine.cut()
             wake(self.is_cut)
 
-    def recovered(self) -> Past | None:
-        """What the next run would go on from, had this one come to its end now.
-
-        Raises:
-            JournalError: the journal, executed again, gives something else (I6).
-        """
-        return self._world.recovered(self.disk.records())
+    def exit(self) -> None:
+        """The program has come to its end, and its process with it: nothing of it goes on."""
+        self.machine.cut()
 
     # --- Broker -----------------------------------------------------------------------------------
 
