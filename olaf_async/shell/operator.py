@@ -79,6 +79,8 @@ class Operator:
             ControlError: the symbol is not traded; or nobody has taken it in.
         """
         self._states(symbol)
+        if not self._supervisor.is_deciding:
+            raise ControlError("the engine's pump died: it takes nothing in any more. Look at the broker now")
         try:
             async with asyncio.timeout(self._timeout_s):
                 await self._supervisor.command(command, symbol)

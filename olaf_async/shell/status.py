@@ -27,7 +27,7 @@ def status_of(supervisor: Supervisor, program: str, began_ns: int, now_ns: int) 
         program=program,
         mode="paper" if account.mode is None else account.mode.value,
         refusals=refusals(supervisor),
-        unsafe=tuple(text for state in states for text in _dangers(state, now_ns)),
+        unsafe=_unsafe(supervisor, now_ns),
         symbols=tuple(_symbol(supervisor, state, trades, now_ns) for state in states),
         realised=to_text(account.realised),
         trades=len(trades),
@@ -124,6 +124,13 @@ def _words(state: SymbolState) -> tuple[str, ...]:
 def _bare_ms(state: SymbolState, now_ns: int) -> int | None:
     since_ns = state.unprotected_since_ns
     return None if since_ns is None else max(0, now_ns - since_ns) // _NS_PER_MS
+
+
+def _unsafe(supervisor: Supervisor, now_ns: int) -> tuple[str, ...]:
+    told = [] if supervisor.is_deciding else ["the pump died: nothing is decided any more, the run is ending"]
+    for trader in supervisor.engine.traders.values():
+        told += _dangers(trader.state, now_ns)
+    return tuple(told)
 
 
 def _dangers(state: SymbolState, now_ns: int) -> Iterator[str]:

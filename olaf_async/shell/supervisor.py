@@ -179,6 +179,11 @@ class Supervisor:
 
     # --- a person's hand --------------------------------------------------------------------------
 
+    @property
+    def is_deciding(self) -> bool:
+        """Whether events still reach the core; without that the run is at its end (S4)."""
+        return self._has_pump
+
     async def command(self, command: Command, symbol: str | None = None) -> None:
         """Give the core an order from outside; returns once it has been taken in. Yields: always."""
         event = Commanded(self._clock.now_ns(), command, symbol)

@@ -1,5 +1,6 @@
 """A person's hand on a running engine: what each operation does, when it answers, and what it says."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import replace
@@ -172,6 +173,20 @@ def test_a_symbol_that_is_not_traded_is_refused_with_those_that_are(name: str) -
 def test_a_core_that_is_dead_takes_nothing_in_and_that_is_said() -> None:
     async def scene(world: World, operator: Operator) -> None:
         world.supervisor.pump.put(None)  # type: ignore[arg-type] # that is what kills it
+        await world.wait(0.01)
+        with pytest.raises(ControlError, match="the engine's pump died: it takes nothing in any more"):
+            await operator.halt(None)
+        (why,) = operator.status().unsafe
+        assert why.startswith("the pump died: nothing is decided any more")
+
+    act(scene)
+
+
+def test_a_command_that_nobody_takes_in_is_not_waited_for_for_ever() -> None:
+    async def scene(world: World, operator: Operator) -> None:
+        for task in asyncio.all_tasks():
+            if task.get_name() == "pump":
+                task.cancel()
         await world.wait(0.01)
         with pytest.raises(ControlError, match="has not taken the halt in within 5 s"):
             await operator.halt(None)
