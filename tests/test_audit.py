@@ -1,5 +1,6 @@
 """``audit``: days really traded, over sockets or on paper, proved afterwards; and what is said where not."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -69,7 +70,7 @@ async def test_a_day_traded_at_a_server_is_proved_from_its_books(tmp_path: Path)
     assert made.outcome is Outcome.SAFE, made.proofs
     assert {proof.verdict for proof in made.proofs} == {Verdict.KEPT}
     assert len(made.case.ours) == 3
-    assert "asked now (analyze mode): 3 orders, 2 executions" in made.books
+    assert "asked now (analyze mode): orders 3, executions 2" in made.books
     assert made.case.spells is not None
     (spell,) = made.case.spells
     assert 0 <= spell.bare_ns < 3 * SECOND_NS
@@ -281,3 +282,18 @@ def test_orders_that_moved_after_the_last_read_leave_the_end_unproved(
     (left,) = [proof for proof in told["proofs"] if proof["verdict"] == "not shown"]
     assert left["measured"] == "orders moved after the last read (14:45:00)"
     assert "1 of our orders had no answer and are in no book: they never arrived" in told["said"]
+
+
+async def test_while_the_engine_runs_a_day_is_safe_so_far(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with stage(tmp_path, settings_of("live")) as day:
+        day.begin()
+        await day.until(lambda: day.server.stream.subscribed() == ("ALPHA",))
+        for when, price in PRINTS[:5]:
+            await day.print(when, price)
+        made = await audited(day)
+        assert (made.outcome, made.case.is_over) == (Outcome.SAFE, False)
+        monkeypatch.setenv("OLAF_MODE", "live")
+        assert await asyncio.to_thread(main, ["audit", "--day", str(MONDAY), "--from-journal"]) == 0
+    assert "✓ SAFE SO FAR" in capsys.readouterr().out

@@ -92,7 +92,8 @@ async def audit(
             f"{day_file(settings, day)} has no read of the books: nothing can be shown of {day}"
         )
     assert reading is not None, "there is a witness"
-    return _of_the_journal(settings, day, reading, witness)
+    why = "as asked" if from_journal else _why_kept(settings)
+    return _of_the_journal(settings, day, reading, witness, why)
 
 
 def _testimony(settings: Settings, day: date) -> tuple[Reading | None, Witness | None]:
@@ -165,7 +166,7 @@ async def _asked(
         is_running = reading is not None and reading.is_live
         case = witness.case(books.account, is_over=not is_running)
         said += _said_of(witness, case, reading, settings)
-    counts = f"{len(books.account.orders):,} orders, {len(books.account.trades):,} executions"
+    counts = f"orders {len(books.account.orders):,}, executions {len(books.account.trades):,}"
     told = f"{settings.broker.host}, asked now ({books.mode.value} mode): {counts}"
     return _judged(day, told, case, said)
 
@@ -227,21 +228,17 @@ def _case_without(settings: Settings, account: Account, plans: dict[str, SymbolP
 # ------------------------------------------------------------------------------------- the journal's books
 
 
-def _of_the_journal(settings: Settings, day: date, reading: Reading, witness: Witness) -> Audit:
+def _of_the_journal(settings: Settings, day: date, reading: Reading, witness: Witness, why: str) -> Audit:
     """The broker's own words, as they were last read and kept."""
     assert witness.last_books is not None, "there is a read of the books"
     case = witness.case(witness.account, is_over=not reading.is_live)
     at = _clock(witness.last_books.at_ns, settings)
     told = f"as last read at {at}, kept in {reading.path} (record {witness.last_books_seq})"
-    said = [f"the broker's books are from the journal: {_why_journal(settings)}"]
+    said = [f"the broker's books are from the journal: {why}"]
     made = _judged(day, told, case, said + _said_of(witness, case, reading, settings))
     if witness.is_read_to_the_end or reading.is_live:
         return made
     return replace(made, proofs=tuple(_not_to_the_end(proof, at) for proof in made.proofs))
-
-
-def _why_journal(settings: Settings) -> str:
-    return "that was asked for, or " + _why_kept(settings) if settings.mode == "live" else _why_kept(settings)
 
 
 def _not_to_the_end(proof: Proof, at: str) -> Proof:

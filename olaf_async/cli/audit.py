@@ -131,6 +131,8 @@ def _headline(made: "Audit") -> "RenderableType":
         Outcome.UNSAFE: ("✗ NOT SAFE", "red"),
         Outcome.UNPROVED: ("? NOT PROVED", "yellow"),
     }[made.outcome]
+    if not made.case.is_over:
+        word += " SO FAR"
     text = Text(word, style=f"bold {style}")
     text.append(f"   {about}", style="default not bold")
     title = f"Audit · {made.day:%A} {made.day.day} {made.day:%B %Y}"
@@ -244,6 +246,7 @@ def _as_json(made: "Audit", zone: tzinfo) -> dict[str, object]:
     return {
         "day": str(made.day),
         "outcome": made.outcome.value,
+        "is_over": made.case.is_over,
         "books": made.books,
         "symbols": sorted(made.case.plans),
         "orders_of_ours": len(made.case.ours),
