@@ -17,7 +17,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test check setup fmt style lint types imports spelling static cover bench notebook docs lock image clean
+.PHONY: help run test check setup fmt style lint types imports spelling static cover bench notebook docs safety lock image clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -72,7 +72,11 @@ notebook: $(VENV)/.dev ## run the notebooks on a fresh kernel
 	@$(BIN)/python -m pytest tests/notebooks $(ARGS)
 
 docs: $(VENV)/.dev ## do the documents still tell the truth?
-	@$(BIN)/python -m pytest tests/test_project.py -k "document or decision or changelog" $(ARGS)
+	@$(BIN)/python -m pytest tests/test_project.py tests/sim/test_safeties.py \
+		-k "document or decision or changelog or page" $(ARGS)
+
+safety: $(VENV)/.dev ## record the tapes of the safeties anew and write docs/safety.md
+	@$(BIN)/python -m tests.sim.safety_page --tapes
 
 image: ## the Docker image
 	docker build --tag $(IMAGE) .

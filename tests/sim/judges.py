@@ -15,11 +15,14 @@ from olaf_async.domain.order import PriceType, Role, Side
 from olaf_async.domain.price import to_text
 from olaf_async.shell.supervisor import EXIT_FINE
 from olaf_async.sim.explore import Broken
-from tests.races.world import BY_HAND, SHARES
+from tests.races.world import BY_HAND, RISK, SHARES
 
 from .stage import Judge, Stage
 
-BARE_S = 8
+BARE_S = 14
+"""A poll is due every 3 s in these stories, and two of its answers may be waited for in vain, 5 s each."""
+ANSWERED_S = 9
+"""The longest that an answer is on its way here, and a cancel after it."""
 WORKING = ("open", "trigger pending")
 
 
@@ -103,8 +106,8 @@ def none_on_top(stage: Stage) -> Broken | None:
         (fill.at_ns for fill in stage.exchange.fills if fill.strategy == BY_HAND and fill.side is Side.BUY),
         default=NEVER_NS,
     )
-    for at_ns, intent in stage.calls:
-        if at_ns > since_ns and isinstance(intent, PlaceOrder) and intent.role is Role.ENTRY:
+    for at_ns, _ in entries_of(stage):
+        if at_ns > since_ns:
             return Broken("bought on top", at_ns, "an entry leaves for a symbol that is held already")
     return None
 
@@ -188,7 +191,9 @@ def out_at_last(stage: Stage) -> Broken | None:
 def killed_at_last(stage: Stage) -> Broken | None:
     """Whoever was told to end it all holds nothing, and will not buy again."""
     moment = _last(stage)
-    if Command.KILL in stage.commanded and (moment.net or moment.working(Side.BUY)):
+    if any(command is Command.KILL for _, command in stage.commanded) and (
+        moment.net or moment.working(Side.BUY)
+    ):
         text = f"{moment.net} shares held, {moment.working(Side.BUY)} more may be bought"
         return Broken("not out", stage.clock.now_ns(), text)
     return None
@@ -203,6 +208,119 @@ def safe_when_stopped(stage: Stage) -> Broken | None:
     if any(left) and stage.running.result().exit_code == EXIT_FINE:
         text = f"{left[0]} may still be bought, {left[1]} have no stop, and the exit code is 0"
         return Broken("left behind in silence", stage.clock.now_ns(), text)
+    return None
+
+
+def entries_of(stage: Stage) -> Iterator[tuple[int, PlaceOrder]]:
+    """The calls that ask for an entry, and when each left."""
+    for at_ns, intent in stage.calls:
+        if isinstance(intent, PlaceOrder) and intent.role is Role.ENTRY:
+            yield at_ns, intent
+
+
+def none_after_halt(stage: Stage) -> Broken | None:
+    """No entry leaves once a person has halted it."""
+    halted_ns = min(
+        (at_ns for at_ns, command in stage.commanded if command is Command.HALT), default=NEVER_NS
+    )
+    for at_ns, _ in entries_of(stage):
+        if at_ns > halted_ns:
+            return Broken("entry after a halt", at_ns, "an entry leaves although a person has halted it")
+    return None
+
+
+def none_bought_long_after_halt(stage: Stage) -> Broken | None:
+    """An entry that was out when a person halted it is taken back as soon as its answer allows."""
+    halts = (at_ns for at_ns, command in stage.commanded if command is Command.HALT)
+    late_ns = min(halts, default=NEVER_NS) + ANSWERED_S * SECOND_NS
+    for fill in stage.exchange.fills:
+        if fill.side is Side.BUY and fill.at_ns > late_ns:
+            return Broken("bought after a halt", fill.at_ns, f"an entry filled {ANSWERED_S} s after it")
+    return None
+
+
+def none_after_the_deadline(stage: Stage) -> Broken | None:
+    """No entry leaves once the time to get out has come."""
+    for at_ns, _ in entries_of(stage):
+        if at_ns >= stage.plan.session.exit_ns:
+            return Broken("entry after the deadline", at_ns, "an entry leaves when all have to be out")
+    return None
+
+
+def none_on_a_stale_price(stage: Stage) -> Broken | None:
+    """No entry leaves on prices older than the rules allow."""
+    for at_ns, _ in entries_of(stage):
+        newest_ns = max(printed_ns for printed_ns, _ in stage.printed if printed_ns <= at_ns)
+        if at_ns - newest_ns >= stage.rules.stale_feed_ns:
+            age_s = (at_ns - newest_ns) / SECOND_NS
+            return Broken("entry on a stale price", at_ns, f"the newest print is {age_s:g} s old")
+    return None
+
+
+def none_while_on_the_wire(stage: Stage) -> Broken | None:
+    """No entry leaves while an order of ours may still be on its way to the exchange."""
+    for at_ns, _ in entries_of(stage):
+        for label, left_ns, arrived_ns in stage.trips:
+            if left_ns < at_ns < arrived_ns:
+                return Broken("entry beside a question", at_ns, f"a {label} is still on its way")
+    return None
+
+
+def none_beside_a_sell(stage: Stage) -> Broken | None:
+    """No entry leaves while a sell of ours works at the exchange."""
+    spans: dict[str, tuple[int, int]] = {}
+    for change, moment in moments(stage):
+        if moment.orders[change.order_id].side is Side.SELL and not moment.is_by_hand:
+            from_ns, _ = spans.get(change.order_id, (change.at_ns, NEVER_NS))
+            is_open = change.status in WORKING
+            spans[change.order_id] = (from_ns, NEVER_NS if is_open else change.at_ns)
+    for at_ns, _ in entries_of(stage):
+        if any(from_ns < at_ns < until_ns for from_ns, until_ns in spans.values()):
+            return Broken("entry beside a sell", at_ns, "an order that closes still works")
+    return None
+
+
+def none_past_its_level(stage: Stage) -> Broken | None:
+    """No stop entry leaves when the price is through its trigger already."""
+    for at_ns, intent in entries_of(stage):
+        _, price = [printed for printed in stage.printed if printed[0] < at_ns][-1]
+        if price >= intent.terms.trigger:
+            text = f"the price is {to_text(price)}, the trigger {to_text(intent.terms.trigger)}"
+            return Broken("entry past its level", at_ns, text)
+    return None
+
+
+def none_unprotectable(stage: Stage) -> Broken | None:
+    """No entry leaves whose stop would have to lie at or below nothing."""
+    for at_ns, intent in entries_of(stage):
+        if intent.terms.trigger <= RISK:
+            text = f"a stop {to_text(RISK)} below {to_text(intent.terms.trigger)} does not exist"
+            return Broken("cannot be protected", at_ns, text)
+    return None
+
+
+def attempts_kept(stage: Stage) -> Broken | None:
+    """No more entries fill than are allowed."""
+    filled = {fill.order_id: fill for fill in stage.exchange.fills if fill.side is Side.BUY}
+    if len(filled) > stage.rules.max_attempts:
+        last = max(fill.at_ns for fill in filled.values())
+        return Broken(
+            "too many entries", last, f"{len(filled)} entries filled, {stage.rules.max_attempts} allowed"
+        )
+    return None
+
+
+def journalled_first(stage: Stage) -> Broken | None:
+    """What leaves is on disk."""
+    for at_ns, intent in stage.unwritten:
+        return Broken("sent, not written", at_ns, f"{intent.key} leaves, and no disk knows")
+    return None
+
+
+def undercut_acted_on(stage: Stage) -> Broken | None:
+    """A print that reaches the trigger arms the entry, however fast the next ones follow."""
+    if not list(entries_of(stage)):
+        return Broken("print missed", stage.clock.now_ns(), "an undercut was printed, and nothing came of it")
     return None
 
 

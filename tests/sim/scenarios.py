@@ -4,9 +4,9 @@ Owns no interleaving. Where tests/races stages each race by hand, here the story
 (and once another hand) does, and which calls may be late: the search has to find the rest.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from olaf_async.core import evidence
@@ -56,6 +56,8 @@ class Race:
     delays: int = 3
     patches: tuple[tuple[object, str, object], ...] = ()
     """Walls that are no guard: (module or class, name, what stands there instead)."""
+    rules: Mapping[str, object] = field(default_factory=dict)
+    """Numbers of the rules that are walls."""
 
     @contextmanager
     def off_is(self) -> Iterator[Scenario]:
@@ -63,7 +65,8 @@ class Race:
         with ExitStack() as stack:
             for where, name, instead in self.patches:
                 stack.enter_context(patched(where, name, instead))
-            yield replace(self.scenario, walls=self.off, only=self.breaks)
+            rules = {**self.scenario.rules, **self.rules}
+            yield replace(self.scenario, walls=self.off, rules=rules, only=self.breaks)
 
 
 @contextmanager
@@ -262,6 +265,7 @@ SIX = Race(
     "may_place_stop",
     {"guards": BLIND},
     "too much to sell",
+    delays=2,
 )
 
 # --- 7, 8: another hand ---------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from olaf_async.adapters.paper.exchange import PaperExchange, PaperRules
 from olaf_async.core.engine import Plan
 from olaf_async.core.guards import STANDARD
 from olaf_async.core.invariants import check as check_invariants
-from olaf_async.core.rules import SECOND_NS, Rules
+from olaf_async.core.rules import NEVER_NS, SECOND_NS, Rules
 from olaf_async.core.state import SymbolState
 from olaf_async.domain.events import (
     BarClosed,
@@ -97,6 +97,8 @@ class Scenario:
     fills: tuple[int, ...] = ()
     down: tuple[float, ...] = ()
     """Where it is given, the power may be cut at any call; for so many seconds."""
+    is_cut_at_writes: bool = False
+    """Then also right after any write of the journal."""
     judges: "tuple[Judge, ...]" = ()
     only: str = ""
     """The one property to be judged; any where it is empty."""
@@ -167,6 +169,7 @@ class Fickle:
     async def news(self) -> AsyncIterator[AccountNews]:
         """See Broker; frames stay in order, a late one keeps the others waiting."""
         async for news in self._inner.news():
+            await self._stage.until_ns(self._stage.deaf_until_ns)
             may = self._stage.may("frame")
             await self._stage.pause("frame", may.back)
             if self._stage.choose("frame fate", may.fate) != LOST:
@@ -179,13 +182,18 @@ class Fickle:
         label = f"{VERBS[type(intent)].value} {intent.role.value}"
         self._stage.may_cut(f"before {label} leaves")
         if not is_powerless():
-            self._stage.calls.append((self._stage.clock.now_ns(), intent))
+            self._stage.note_call(intent)
         return await on_the_wire(self._meet(label, act))
 
     async def _meet(self, label: str, act: Callable[[], Awaitable[_T]]) -> _T:
         stage = self._stage
+        if label == "books" and stage.clock.now_ns() < stage.deaf_until_ns:
+            raise BrokerUndecided("no answer")
         may = stage.may(label)
+        left_ns, trip = stage.clock.now_ns(), len(stage.trips)
+        stage.trips.append((label, left_ns, NEVER_NS if label.startswith("place") else left_ns))
         await stage.pause(f"{label} there", may.there)
+        stage.trips[trip] = (label, left_ns, stage.clock.now_ns())
         fate = stage.choose(f"{label} fate", may.fate)
         if fate == DROPPED:
             stage.tell("broker", f"{label} never arrives, the connection is reset")
@@ -294,7 +302,11 @@ class Stage:
         self.exchange = PaperExchange(PaperRules(), {INFY: self.plan.setup.tick_size}, split=self._split)
         self._paper = PaperBroker(self.exchange, self.clock, scenario.latency_ns)
         self.starts: list[int] = []
-        self.commanded: list[Command] = []
+        self.deaf_until_ns = 0
+        self.trips: list[tuple[str, int, int]] = []
+        self.commanded: list[tuple[int, Command]] = []
+        self.unwritten: list[tuple[int, OrderIntent]] = []
+        self.printed: list[tuple[int, Paise]] = []
 
     def start(self, kept: Sequence[Record] = ()) -> None:
         """A run of the engine begins, on a machine of its own, from what an earlier one has left on disk."""
@@ -306,6 +318,8 @@ class Stage:
         self.machine = Machine(self.loop)
         self.feed = QueuedFeed()
         self.disk = TellingDisk(self, kept)
+        if self.scenario.is_cut_at_writes:
+            self.disk.on_write = lambda: self.may_cut("after a write")
         self.disk.append(Entry.HEADER, self.clock.now_ns(), header_of([self.plan], self.rules))
         self.supervisor = Supervisor(
             {INFY: self.plan},
@@ -351,11 +365,21 @@ class Stage:
             now_ns = self.clock.now_ns()
             self.tell("market", f"print {to_text(price)}")
             tick = Tick(INFY, now_ns, price)
+            self.printed.append((now_ns, price))
             self._paper.on_tick(tick)
             if self.machine.is_on:
                 self.feed.prints.put_nowait(tick)
                 self.supervisor.pump.put(PriceTouched(INFY, now_ns, price))
             await self.wait(pause_s)
+
+    async def burst(self, *prices: Paise) -> None:
+        """Trades at these prices faster than anybody can look; the core hears what the pump makes of them."""
+        for price in prices:
+            tick = Tick(INFY, self.clock.now_ns(), price)
+            self.tell("market", f"print {to_text(price)}")
+            self._paper.on_tick(tick)
+            self.feed.prints.put_nowait(tick)
+        await self.wait(0.1)
 
     async def calm(self, seconds: float = 30.0) -> None:
         """Nothing goes wrong from here on: what must come true at last has this long."""
@@ -372,8 +396,12 @@ class Stage:
         """A person orders something; lost where nothing runs."""
         self.tell("person", command.value)
         if self.machine.is_on:
-            self.commanded.append(command)
+            self.commanded.append((self.clock.now_ns(), command))
             self.supervisor.pump.put(Commanded(self.clock.now_ns(), command, symbol))
+
+    def hears_nothing(self, seconds: float) -> None:
+        """For so long no frame comes and no book can be read; calls and their answers go on."""
+        self.deaf_until_ns = self.clock.now_ns() + round(seconds * SECOND_NS)
 
     def cancels_by_hand(self, order_id: str) -> None:
         """Somebody else cancels an order of the account; the push channel tells of it."""
@@ -405,6 +433,14 @@ class Stage:
     def choose(self, label: str, menu: tuple[str, ...]) -> str:
         """Nothing, or one of these."""
         return ("", *menu)[self.choices.draw(label, len(menu) + 1)]
+
+    def note_call(self, intent: OrderIntent) -> None:
+        """A call leaves the engine: when, and whether that it would is on disk."""
+        at_ns = self.clock.now_ns()
+        self.calls.append((at_ns, intent))
+        on_disk = self.disk.records(self.disk.unsynced)
+        if not any(record.entry is Entry.SENDING and record.body == intent for record in on_disk[-20:]):
+            self.unwritten.append((at_ns, intent))
 
     # --- what is told -----------------------------------------------------------------------------
 

@@ -7,14 +7,11 @@ from collections.abc import Callable
 
 import pytest
 
-from olaf_async.sim.explore import explore, hunt
+from olaf_async.sim.explore import explore
 
+from .hunts import DELAYS_TO_FIND, hunted
 from .scenarios import RACES, Race
 from .stage import COLUMNS
-
-DELAYS_TO_FIND = 3
-SCHEDULES_TO_FIND = 1_500
-"""A few seconds' worth."""
 
 ON = {race.scenario.name: race for race in RACES}
 
@@ -35,8 +32,7 @@ def test_with_all_protections_no_schedule_within_the_bound_breaks_anything(
 def test_without_its_protection_a_race_is_found_in_seconds_and_told_in_a_table(
     race: Race, record_property: Callable[[str, object], None]
 ) -> None:
-    with race.off_is() as unprotected:
-        explored = hunt(unprotected, DELAYS_TO_FIND, schedules_max=SCHEDULES_TO_FIND)
+    explored = hunted(race)
     finding = explored.finding
     assert finding is not None, f"not in {explored.schedules} schedules"
     assert finding.broken.name == race.breaks
