@@ -231,7 +231,8 @@ def _case_without(settings: Settings, account: Account, plans: dict[str, SymbolP
 def _of_the_journal(settings: Settings, day: date, reading: Reading, witness: Witness, why: str) -> Audit:
     """The broker's own words, as they were last read and kept."""
     assert witness.last_books is not None, "there is a read of the books"
-    case = witness.case(witness.account, is_over=not reading.is_live)
+    read_ns = witness.last_books.asked_ns
+    case = witness.case(witness.account, is_over=not reading.is_live, asked_ns=read_ns)
     at = _clock(witness.last_books.at_ns, settings)
     told = f"as last read at {at}, kept in {reading.path} (record {witness.last_books_seq})"
     said = [f"the broker's books are from the journal: {why}"]

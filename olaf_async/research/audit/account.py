@@ -119,6 +119,7 @@ class Spell:
 class Case:
     """What is to be judged. ``ours`` are the ids of our orders.
 
+    ``ways_out`` are of those the journal knows as sent to close something, ``stops`` of the stops among them.
     ``spells`` and ``sent_prices`` are the journal's and None without one: each price that was ever sent, with
     its line. ``is_over`` says that nothing may be left any more.
     """
@@ -128,6 +129,8 @@ class Case:
     ours: frozenset[str]
     budget_ns: int
     is_over: bool = True
+    ways_out: frozenset[str] = frozenset()
+    stops: frozenset[str] = frozenset()
     known_ids: Mapping[str, str] = field(default_factory=dict)
     spells: tuple[Spell, ...] | None = None
     sent_prices: tuple[tuple[Paise, Told], ...] | None = None

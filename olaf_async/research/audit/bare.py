@@ -9,11 +9,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from olaf_async.domain.events import OrderRow, Status
-from olaf_async.domain.order import PriceType
 from olaf_async.research.audit.account import Spell, SymbolPlan, Told
 
-_STOPS = (PriceType.SL, PriceType.SL_M)
 _ENDS_WITHOUT = (Status.CANCELLED, Status.REJECTED, Status.EXPIRED)
+
+
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """Ids of our orders, and of the stops among them."""
+
+    ours: frozenset[str]
+    stops: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +35,7 @@ class Heard:
 
 @dataclass(slots=True)
 class Life:
-    """What was heard of one order id, in the order in which it was heard."""
+    """What was heard of one order id, in its order; ``rows`` where the status was not that of before."""
 
     rows: list[Heard] = field(default_factory=list)
     _fills: list[tuple[int, int, int]] = field(default_factory=list)
@@ -39,8 +45,9 @@ class Life:
 
     def heard(self, heard: Heard) -> None:
         """A frame or a row of a book has come."""
-        self.rows.append(heard)
         row = heard.row
+        if not self.rows or self.rows[-1].row.status is not row.status:
+            self.rows.append(heard)
         if not heard.is_book:
             is_whole = row.status is Status.COMPLETE and row.filled is None
             self.executed(heard.seq, heard.at_ns, row.quantity if is_whole else row.filled or 0)
@@ -74,7 +81,7 @@ class Life:
 
     @property
     def row(self) -> OrderRow | None:
-        """The last that was heard."""
+        """A row that tells its symbol and side."""
         return self.rows[-1].row if self.rows else None
 
     @property
@@ -167,22 +174,22 @@ def spells(
     plan: SymbolPlan,
     lives: Mapping[str, Life],
     rows: Mapping[str, OrderRow],
-    ours: frozenset[str],
+    whose: Whose,
     until: Told,
 ) -> Iterator[Spell]:
     """Each position in a symbol, in the order of time, up to the journal's end.
 
     ``rows`` are the books' for orders of which nothing else tells symbol and side.
     """
-    news = sorted(_news(plan, lives, rows, ours), key=lambda each: (each[0], each[1].seq))
+    news = sorted(_news(plan, lives, rows, whose), key=lambda each: (each[0], each[1].seq))
     now = _Now()
     open_: _Open | None = None
     for number, (at_ns, told, order_id, change, is_trade) in enumerate(news):
         if is_trade:
-            now.trade(order_id, change, is_ours=order_id in ours)
+            now.trade(order_id, change, is_ours=order_id in whose.ours)
             if now.ours > 0 and open_ is None:
                 open_ = _Open(plan.symbol, at_ns)
-            if open_ is not None and change > 0 and order_id in ours:
+            if open_ is not None and change > 0 and order_id in whose.ours:
                 open_.shares += change
                 open_.entry_ids.add(order_id)
         else:
@@ -199,18 +206,18 @@ def spells(
 
 
 def _news(
-    plan: SymbolPlan, lives: Mapping[str, Life], rows: Mapping[str, OrderRow], ours: frozenset[str]
+    plan: SymbolPlan, lives: Mapping[str, Life], rows: Mapping[str, OrderRow], whose: Whose
 ) -> Iterator[tuple[int, Told, str, int, bool]]:
     for order_id, life in lives.items():
         row = life.row or rows.get(order_id)
         if row is None or row.symbol != plan.symbol:
             continue
         sign = 1 if row.side is plan.opens else -1
-        whose = "" if order_id in ours else "another's "
+        by = "" if order_id in whose.ours else "another's "
         for at_ns, seq, shares in life.fills():
-            text = f"{whose}{row.side.value} {order_id}: {shares:,} shares executed"
+            text = f"{by}{row.side.value} {order_id}: {shares:,} shares executed"
             yield at_ns, Told(seq, at_ns, plan.symbol, text), order_id, sign * shares, True
-        if order_id in ours and sign < 0 and row.price_type in _STOPS:
+        if order_id in whose.stops and sign < 0:
             for at_ns, seq, shares in life.cover():
                 what = f"confirmed for {shares:,} shares" if shares else "has ended"
                 text = f"stop {order_id} {what}"

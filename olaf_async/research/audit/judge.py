@@ -43,6 +43,7 @@ class _Symbol:
     net: int
     positions: tuple[PositionRow, ...]
     ours: frozenset[str]
+    ways_out: frozenset[str]
 
     @cached_property
     def course(self) -> Course:
@@ -69,10 +70,10 @@ class _Symbol:
 
     @cached_property
     def entries(self) -> Mapping[str, tuple[Dated[TradeRow], ...]]:
-        """Executions of each order of ours that opened something."""
+        """Executions of each order of ours that opened something; not of one that bought back a short."""
         found: dict[str, list[Dated[TradeRow]]] = defaultdict(list)
         for trade in self.own_trades:
-            if trade.row.side is self.plan.opens:
+            if trade.row.side is self.plan.opens and trade.row.order_id not in self.ways_out:
                 found[trade.row.order_id].append(trade)
         return {order_id: tuple(trades) for order_id, trades in found.items()}
 
@@ -88,7 +89,7 @@ def judge(case: Case) -> tuple[Proof, ...]:
     return (
         _one_position(symbols),
         _attempts(symbols),
-        _stopped(symbols, case.budget_ns),
+        _stopped(symbols, case),
         _in_time(symbols, case),
         _on_tick(symbols, case),
         _nothing_left(symbols, is_over=case.is_over),
@@ -119,6 +120,7 @@ def _symbol(case: Case, plan: SymbolPlan) -> _Symbol:
         sum(position.quantity for position in positions),
         positions,
         case.ours,
+        case.ways_out,
     )
 
 
@@ -183,12 +185,12 @@ def _attempts(symbols: Sequence[_Symbol]) -> Proof:
 # --------------------------------------------------------------------------------------------- protection
 
 
-def _stopped(symbols: Sequence[_Symbol], budget_ns: int) -> Proof:
+def _stopped(symbols: Sequence[_Symbol], case: Case) -> Proof:
     """By the books: to each filled entry a stop of ours, big enough, sent while it was held."""
     broken: list[Breach] = []
     needed = without = 0
     for each in symbols:
-        every = tuple(order for order in each.own_orders if _is_stop(order.row, each.plan))
+        every = tuple(order for order in each.own_orders if _is_stop(order.row, each.plan, case.stops))
         stops = list(every)
         for order_id, trades in _by_first(each.entries):
             needed += 1
@@ -196,7 +198,7 @@ def _stopped(symbols: Sequence[_Symbol], budget_ns: int) -> Proof:
             fitting = [stop for stop in stops if _fits(each, stop, begin, end, trades)]
             if fitting:
                 stops.remove(fitting[0])
-            elif begin is not None and end is not None and end - begin <= budget_ns + SECOND_NS:
+            elif begin is not None and end is not None and end - begin <= case.budget_ns + SECOND_NS:
                 without += 1  # left again before a stop could have been late
             else:
                 rows = (*each.rows_of(order_id), *every)
@@ -211,8 +213,11 @@ def _by_first(
     return sorted(entries.items(), key=lambda each: (min(trade.at_ns or 0 for trade in each[1]), each[0]))
 
 
-def _is_stop(row: OrderRow, plan: SymbolPlan) -> bool:
-    return row.side is not plan.opens and row.price_type in _STOPS and row.status is not Status.REJECTED
+def _is_stop(row: OrderRow, plan: SymbolPlan, sent_as_stops: frozenset[str]) -> bool:
+    """A stop that was set off shows as a limit order at some brokers, with or without its trigger."""
+    if row.side is plan.opens or row.status is Status.REJECTED:
+        return False
+    return row.price_type in _STOPS or row.trigger > 0 or row.order_id in sent_as_stops
 
 
 def _life(symbol: _Symbol, trades: Sequence[Dated[TradeRow]]) -> tuple[int | None, int | None]:

@@ -5,13 +5,14 @@ what it sent, never what it believed of it. One thing is concluded here: an orde
 one in the book that is all that was sent, and was not known before.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from olaf_async.adapters.journal.codec import Header
 from olaf_async.adapters.openalgo.wire.dated import Dated
+from olaf_async.core.rules import NEVER_NS
 from olaf_async.domain.events import (
     BooksRead,
     OrderAnswered,
@@ -28,7 +29,7 @@ from olaf_async.domain.price import Paise, to_text
 from olaf_async.domain.setup import Direction
 from olaf_async.ports.journal import Entry, NotSent, Record
 from olaf_async.research.audit.account import Account, Case, SymbolPlan, Told
-from olaf_async.research.audit.bare import Heard, Life, spells
+from olaf_async.research.audit.bare import Heard, Life, Whose, spells
 
 _OPENS: Final = {Direction.LONG: Side.BUY, Direction.SHORT: Side.SELL}
 
@@ -138,15 +139,19 @@ class Witness:
             self._orders[row.order_id] = Dated(row, at_ns if first is None else first.at_ns)
 
     def _keep_trades(self, order_id: str, trades: Sequence[TradeRow], at_ns: int) -> None:
-        """Add the executions that were not there before, at the time a frame told of so many, or now."""
+        """Add the executions that were not there before, at the time a frame told of so many, or now.
+
+        A paper account made again tells those of before as one: then they stand in the place of the parts.
+        """
         kept = self._trades[order_id]
-        known = [each.row for each in kept]
-        for trade in trades:
-            if trade in known:
-                known.remove(trade)
-                continue
-            shares = sum(each.row.quantity for each in kept) + trade.quantity
-            heard_ns = self._life(order_id).filled_ns(shares)
+        new, known = Counter(trades), Counter(each.row for each in kept)
+        if known == new or sum(each.quantity for each in trades) < _shares(kept):
+            return
+        if known - new:
+            kept.clear()
+            known.clear()
+        for trade in (new - known).elements():
+            heard_ns = self._life(order_id).filled_ns(_shares(kept) + trade.quantity)
             kept.append(Dated(trade, at_ns if heard_ns is None else min(at_ns, heard_ns)))
 
     def _life(self, order_id: str) -> Life:
@@ -167,9 +172,10 @@ class Witness:
 
     def ours(self, account: Account) -> dict[str, str]:
         """Our orders in these books: id to symbol."""
-        found = {
-            each.order_id: each.place.symbol for each in self._sent.values() if each.order_id is not None
-        }
+        return {order_id: place.symbol for order_id, place in self._ours(account).items()}
+
+    def _ours(self, account: Account) -> dict[str, PlaceOrder]:
+        found = {each.order_id: each.place for each in self._sent.values() if each.order_id is not None}
         fresh = sorted(
             (order for order in account.orders if order.row.order_id not in found),
             key=lambda order: (order.at_ns or 0, order.row.order_id),
@@ -178,7 +184,7 @@ class Witness:
             match = next((order for order in fresh if _may_be(sent.place, order.row)), None)
             if match is not None:
                 fresh.remove(match)
-                found[match.row.order_id] = sent.place.symbol
+                found[match.row.order_id] = sent.place
         return found
 
     def never_arrived(self, account: Account) -> int:
@@ -192,31 +198,50 @@ class Witness:
     def _unanswered(self) -> Iterator[_Sent]:
         return (each for each in self._sent.values() if each.order_id is None and each.is_open)
 
-    def case(self, account: Account, *, is_over: bool) -> Case:
-        """These books, to be judged with all that the journal knows."""
-        ours = self.ours(account)
+    def case(self, account: Account, *, is_over: bool, asked_ns: int | None = None) -> Case:
+        """These books, to be judged with all that the journal knows.
+
+        Read from ``asked_ns`` on (None: now), they need not have orders that were first heard of later.
+        """
+        ours = self._ours(account)
+        first = {order_id: self._lives[order_id].first_ns for order_id in ours if order_id in self._lives}
+        later = {key for key, at_ns in first.items() if (at_ns or 0) > (asked_ns or NEVER_NS)}
+        stops = frozenset(order_id for order_id, place in ours.items() if place.role is Role.STOP)
         rows = {order.row.order_id: order.row for order in account.orders}
         return Case(
             account,
             self.plans,
-            frozenset(ours),
+            frozenset(ours) - (later - {order.row.order_id for order in account.orders}),
             self.budget_ns,
             is_over,
-            known_ids=ours,
+            frozenset(order_id for order_id, place in ours.items() if place.role is not Role.ENTRY),
+            stops,
+            known_ids={order_id: place.symbol for order_id, place in ours.items()},
             spells=tuple(
                 spell
                 for _, plan in sorted(self.plans.items())
-                for spell in spells(plan, self._lives, rows, frozenset(ours), self._end(plan.symbol))
+                for spell in spells(
+                    plan, self._lives, rows, Whose(frozenset(ours), stops), self._end(plan.symbol)
+                )
             ),
             sent_prices=tuple(self.prices),
         )
 
 
+def _shares(trades: Iterable[Dated[TradeRow]]) -> int:
+    return sum(each.row.quantity for each in trades)
+
+
 def _may_be(place: PlaceOrder, row: OrderRow) -> bool:
-    """Whether a row is all that was sent; of a stop the prices may have been changed since."""
-    if (row.symbol, row.side, row.price_type) != (place.symbol, place.side, place.price_type):
+    """Whether a row is all that was sent.
+
+    Of a stop the prices may have been changed since; one that was set off may show as a limit order.
+    """
+    if (row.symbol, row.side) != (place.symbol, place.side):
         return False
-    is_same_price = row.trigger == place.terms.trigger or place.price_type is PriceType.LIMIT
+    if row.price_type not in (place.price_type, PriceType.LIMIT):
+        return False
+    is_same_price = row.trigger == place.terms.trigger or row.price_type is PriceType.LIMIT
     return place.role is Role.STOP or (is_same_price and row.quantity == place.terms.quantity)
 
 

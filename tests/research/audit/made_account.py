@@ -6,7 +6,7 @@ from olaf_async.adapters.openalgo.wire.dated import Dated
 from olaf_async.domain.events import OrderRow, PositionRow, Status, TradeRow
 from olaf_async.domain.order import PriceType, Side
 from olaf_async.research.audit.account import Account, Case, SymbolPlan, Told
-from olaf_async.research.audit.bare import Heard, Life, spells
+from olaf_async.research.audit.bare import Heard, Life, Whose, spells
 
 SECOND_NS = 1_000_000_000
 BUDGET_NS = 3 * SECOND_NS
@@ -96,5 +96,6 @@ def case_of(account: Account = SAFE, *, ours: frozenset[str] = OURS, is_over: bo
     """The account to be judged, with what a journal of the safe day says."""
     rows = {each.row.order_id: each.row for each in SAFE.orders}
     lives = heard_lives(SAFE)
-    found = tuple(spell for plan in PLANS.values() for spell in spells(plan, lives, rows, OURS, END))
+    whose = Whose(OURS, frozenset(("a2", "a4", "b2")))
+    found = tuple(spell for plan in PLANS.values() for spell in spells(plan, lives, rows, whose, END))
     return Case(account, PLANS, ours, BUDGET_NS, is_over, spells=found, sent_prices=())

@@ -270,6 +270,13 @@ def test_the_average_that_a_broker_writes_over_a_limit_is_no_price_of_ours() -> 
     assert broken(case_of(with_order("a3", price=100_02))) == {Promise.ON_TICK}
 
 
+def test_a_stop_that_shows_as_a_limit_order_since_it_was_set_off_is_still_a_stop() -> None:
+    assert broken(case_of(with_order("a2", price_type=PriceType.LIMIT))) == set()
+    bare = with_order("a2", price_type=PriceType.LIMIT, trigger=0)
+    assert broken(case_of(bare)) == {Promise.STOPPED}
+    assert broken(replace(case_of(bare), stops=frozenset({"a2"}))) == set()
+
+
 def test_what_a_broker_shows_as_price_of_a_market_order_is_none() -> None:
     assert broken(case_of(with_order("a5", price_type=PriceType.MARKET, price=100_01))) == set()
 

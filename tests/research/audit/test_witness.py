@@ -191,6 +191,16 @@ def test_a_stop_that_was_taken_and_then_rejected_never_covered(tape: Tape) -> No
     assert spell.bare_ns == 500 * MS
 
 
+def test_a_stop_that_shows_as_a_limit_order_since_it_was_set_off_still_covers(tape: Tape) -> None:
+    tape.enters(100)
+    tape.sends(100, "INFY/2-stop", Role.STOP, STOP_TERMS, 2)
+    tape.answers(150, "INFY/2-stop", "2", request=2)
+    tape.frames(4000, replace(row("2", SELL, STOP_TERMS), price_type=PriceType.LIMIT))
+    tape.reads(9000)
+    (spell,) = tape.spells()
+    assert spell.bare_ns == 50 * MS
+
+
 def test_what_somebody_else_has_sold_needs_no_stop_any_more(tape: Tape) -> None:
     tape.enters(100)
     tape.frames(300, row("77", SELL, STOP_TERMS, Status.COMPLETE, 10))
@@ -273,6 +283,24 @@ def test_rows_are_kept_when_a_later_read_lacks_them(tape: Tape) -> None:
     assert [(trade.row.quantity, trade.at_ns) for trade in account.trades] == [(10, 100 * MS)]
 
 
+def test_executions_that_an_account_made_again_tells_as_one_are_not_counted_twice(tape: Tape) -> None:
+    parts = TradeRow("1", "INFY", BUY, 4, 100_00), TradeRow("1", "INFY", BUY, 6, 100_10)
+    tape.reads(100, row("1", BUY, ENTRY_TERMS), trades=parts)
+    tape.reads(200, row("1", BUY, ENTRY_TERMS), trades=parts[1:])
+    assert [trade.row for trade in tape.witness.account.trades] == [*parts]
+    whole = TradeRow("1", "INFY", BUY, 10, 100_06)
+    tape.reads(300, row("1", BUY, ENTRY_TERMS), trades=(whole,))
+    tape.reads(400, row("1", BUY, ENTRY_TERMS), trades=(whole,))
+    assert [(trade.row, trade.at_ns) for trade in tape.witness.account.trades] == [(whole, 100 * MS)]
+
+
+def test_two_executions_that_are_alike_are_two(tape: Tape) -> None:
+    part = TradeRow("1", "INFY", BUY, 5, 100_00)
+    tape.reads(100, row("1", BUY, ENTRY_TERMS), trades=(part,))
+    tape.reads(200, row("1", BUY, ENTRY_TERMS), trades=(part, part))
+    assert [trade.at_ns for trade in tape.witness.account.trades] == [100 * MS, 200 * MS]
+
+
 def test_books_read_before_the_last_order_do_not_reach_to_the_end(tape: Tape) -> None:
     tape.enters(100)
     reaches = [tape.witness.is_read_to_the_end]
@@ -281,6 +309,14 @@ def test_books_read_before_the_last_order_do_not_reach_to_the_end(tape: Tape) ->
     tape.sends(300, "INFY/2-stop", Role.STOP, STOP_TERMS, 2)
     reaches.append(tape.witness.is_read_to_the_end)
     assert reaches == [False, True, False]
+
+
+def test_books_need_not_have_an_order_that_was_first_heard_of_after_their_read(tape: Tape) -> None:
+    tape.reads(10)
+    tape.enters(100)
+    witness = tape.witness
+    assert witness.case(witness.account, is_over=True).ours == {"1"}
+    assert witness.case(witness.account, is_over=True, asked_ns=10 * MS).ours == frozenset()
 
 
 def test_the_time_in_which_nobody_watched_is_between_two_headers(tape: Tape) -> None:
