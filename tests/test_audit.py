@@ -14,6 +14,7 @@ from olaf_async.adapters.journal.sqlite import SqliteJournal
 from olaf_async.app.audit import SECOND_LOOK_NS, Audit, Outcome, audit
 from olaf_async.cli import main
 from olaf_async.core.rules import SECOND_NS
+from olaf_async.domain.events import BooksRead
 from olaf_async.domain.order import PriceType, Side, Terms
 from olaf_async.errors import BrokerError, BrokerUndecided, ConfigError
 from olaf_async.ports.journal import Entry, Record
@@ -248,11 +249,27 @@ def test_what_others_did_is_told_and_kept_apart(tmp_path: Path, capsys: pytest.C
 
 def test_without_a_journal_it_is_said_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
     assert audit_of() == 3
-    assert f"there is no journal of {DAY} in var: the paper broker's books ended" in " ".join(
+    assert f"there is no journal of {DAY} in var, and the paper broker's books ended" in " ".join(
         capsys.readouterr().err.split()
     )
     assert main(["audit", "--day", "2026-11-20", "--set", "mode=live"]) == 3
     assert "OpenAlgo's books are only of today" in capsys.readouterr().err
+
+
+def test_a_journal_in_which_no_run_began_proves_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    SqliteJournal(tmp_path / "var" / f"{DAY}-paper.journal").close()
+    assert audit_of() == 3
+    assert f"no run began in the journal of {DAY}" in capsys.readouterr().err
+
+
+def test_a_journal_without_a_read_of_the_books_proves_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept(tmp_path, cut_off, lambda record: not isinstance(record.body, BooksRead))
+    assert audit_of() == 3
+    assert "has no read of the books" in capsys.readouterr().err
 
 
 def test_a_journal_that_is_not_as_it_was_written_proves_nothing(

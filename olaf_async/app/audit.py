@@ -86,7 +86,8 @@ async def audit(
     if settings.mode == "live" and day == today(settings, clock) and not from_journal:
         return await _of_the_server(settings, day, clock, reading, witness, setups)
     if witness is None:
-        raise ConfigError(f"there is no journal of {day} in {settings.journal.dir}: {_why_kept(settings)}")
+        begun = f"no run began in the journal of {day}" if reading is not None else _no_journal(settings, day)
+        raise ConfigError(f"{begun}, and {_why_kept(settings)}")
     if witness.last_books is None:
         raise ConfigError(
             f"{day_file(settings, day)} has no read of the books: nothing can be shown of {day}"
@@ -105,6 +106,10 @@ def _testimony(settings: Settings, day: date) -> tuple[Reading | None, Witness |
     if reading.is_altered:
         raise JournalError(f"{path} is not as it was written: {reading.faults[0].text}")
     return reading, listen(reading.records)
+
+
+def _no_journal(settings: Settings, day: date) -> str:
+    return f"there is no journal of {day} in {settings.journal.dir}"
 
 
 def _why_kept(settings: Settings) -> str:
@@ -128,8 +133,8 @@ async def _of_the_server(
     setups = setups or settings.setups_file
     if witness is None and setups is None:
         raise ConfigError(
-            f"there is no journal of {day} in {settings.journal.dir} to tell which orders were ours. With"
-            " --setups FILE all orders in its symbols are judged"
+            f"{_no_journal(settings, day)} to tell which orders were ours. With --setups FILE all orders in"
+            " its symbols are judged"
         )
     if witness is not None:
         _check_account(settings, witness, day)
