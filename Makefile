@@ -17,10 +17,10 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test check setup fmt style lint types imports spelling static cover bench notebook docs safety lock image clean
+.PHONY: help run test check setup fmt style lint types imports spelling static cover soak-kill bench notebook docs safety lock image clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 # ------------------------------------------------------------------------------------------- what a newcomer types
 
@@ -62,6 +62,9 @@ cover: $(VENV)/.dev ## each pure package wholly covered, branches too, by its ow
 		$(BIN)/python -m pytest -q tests/$$part --cov olaf_async.$$part --cov-branch \
 			--cov-report term-missing:skip-covered --cov-fail-under 100 || failed=1; \
 	done; exit $$failed
+
+soak-kill: $(VENV)/.dev ## kill the live engine 300 times at random instants (ARGS="--kills N --seed N")
+	@$(BIN)/python -m tests.soak.kill $(ARGS)
 
 bench: $(VENV)/.dev ## marks of speed, each beside a bare loop doing the same
 	@$(BIN)/python -m benchmarks $(ARGS)

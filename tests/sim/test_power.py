@@ -24,12 +24,20 @@ def on_power_loop(world: Callable[[PowerLoop], Coroutine[Any, Any, None]]) -> No
     gc.collect()
 
 
+async def pause(seconds: float) -> None:
+    """Let virtual time pass."""
+    loop = asyncio.get_running_loop()
+    passed = loop.create_future()
+    loop.call_later(seconds, passed.set_result, None)
+    await passed
+
+
 def test_a_cut_machine_runs_no_callback_and_no_finally_while_the_world_goes_on() -> None:
     done: list[str] = []
 
     async def child() -> None:
         try:
-            await asyncio.sleep(1)
+            await pause(1)
             done.append("woke")
         finally:
             done.append("finally of the child")
@@ -44,11 +52,11 @@ def test_a_cut_machine_runs_no_callback_and_no_finally_while_the_world_goes_on()
     async def world(loop: PowerLoop) -> None:
         machine = Machine(loop)
         running = machine.start(program(), "program")
-        await asyncio.sleep(0.5)
+        await pause(0.5)
         machine.cut()
         del running
         gc.collect()
-        await asyncio.sleep(10)
+        await pause(10)
         assert done == []
         assert loop.pending_tasks() == [asyncio.current_task()]
 
@@ -60,7 +68,7 @@ def test_another_machine_keeps_its_power() -> None:
     done: list[str] = []
 
     async def program(name: str) -> None:
-        await asyncio.sleep(1)
+        await pause(1)
         done.append(name)
 
     async def world(loop: PowerLoop) -> None:
@@ -68,7 +76,7 @@ def test_another_machine_keeps_its_power() -> None:
         first.start(program("first"), "first")
         second.start(program("second"), "second")
         first.cut()
-        await asyncio.sleep(2)
+        await pause(2)
 
     on_power_loop(world)
     assert done == ["second"]
@@ -97,7 +105,7 @@ def test_a_step_that_is_cut_in_its_middle_does_nothing_more_that_anybody_sees() 
             await on_the_wire(request())
 
         machine.start(program(), "program")
-        await asyncio.sleep(5)
+        await pause(5)
 
     on_power_loop(world)
     assert [record.body for record in disk.records()] == ["before"]
@@ -109,7 +117,7 @@ def test_a_request_on_the_wire_arrives_and_nobody_has_to_hear_the_answer(is_refu
     arrived: list[str] = []
 
     async def request() -> str:
-        await asyncio.sleep(1)
+        await pause(1)
         arrived.append("it")
         if is_refused:
             raise BrokerRejected("no")
@@ -118,9 +126,9 @@ def test_a_request_on_the_wire_arrives_and_nobody_has_to_hear_the_answer(is_refu
     async def world(loop: PowerLoop) -> None:
         machine = Machine(loop)
         machine.start(on_the_wire(request()), "program")
-        await asyncio.sleep(0.5)
+        await pause(0.5)
         machine.cut()
-        await asyncio.sleep(5)
+        await pause(5)
 
     on_power_loop(world)
     assert arrived == ["it"]
@@ -128,7 +136,7 @@ def test_a_request_on_the_wire_arrives_and_nobody_has_to_hear_the_answer(is_refu
 
 def test_with_power_the_answer_or_the_refusal_comes_back() -> None:
     async def request(*, is_refused: bool) -> str:
-        await asyncio.sleep(1)
+        await pause(1)
         if is_refused:
             raise BrokerRejected("no")
         return "order 1"
@@ -161,10 +169,10 @@ def test_a_stream_that_a_cut_machine_was_reading_is_neither_read_nor_closed_any_
         machine = Machine(loop)
         machine.start(program(), "program")
         queue.put_nowait(1)
-        await asyncio.sleep(1)
+        await pause(1)
         machine.cut()
         queue.put_nowait(2)
-        await asyncio.sleep(1)
+        await pause(1)
         assert done == [1]
 
     on_power_loop(world)
@@ -184,7 +192,7 @@ def test_each_callback_can_be_cut_before_and_the_one_cut_before_does_not_run(at:
         machine = Machine(loop)
         machine.start(program(), "program")
         loop.on_callback = lambda: machine.cut() if next(callbacks) == at else None
-        await asyncio.sleep(1)
+        await pause(1)
 
     on_power_loop(world)
     assert ran == list(range(1, at))
