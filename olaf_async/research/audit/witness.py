@@ -123,20 +123,24 @@ class Witness:
 
     def _read(self, record: Record, books: BooksRead) -> None:
         """Keep what the books say, and of each row when it was first heard of."""
-        self.last_books, self.last_books_seq = books, record.seq
+        before, self.last_books, self.last_books_seq = self.last_books, books, record.seq
         self._positions = books.positions
-        executed: dict[str, list[TradeRow]] = defaultdict(list)
-        for trade in books.trades:
-            executed[trade.order_id].append(trade)
-        for order_id, trades in executed.items():
-            self._life(order_id).executed(record.seq, books.at_ns, sum(each.quantity for each in trades))
-            self._keep_trades(order_id, trades, books.at_ns)
+        if before is None or books.trades != before.trades:
+            self._read_trades(record, books)
         for row in books.orders:
             life = self._life(row.order_id)
             life.heard(Heard(record.seq, books.at_ns, books.asked_ns, row, is_book=True))
             first = self._orders.get(row.order_id)
             at_ns = life.first_ns or books.at_ns
             self._orders[row.order_id] = Dated(row, at_ns if first is None else first.at_ns)
+
+    def _read_trades(self, record: Record, books: BooksRead) -> None:
+        executed: dict[str, list[TradeRow]] = defaultdict(list)
+        for trade in books.trades:
+            executed[trade.order_id].append(trade)
+        for order_id, trades in executed.items():
+            self._life(order_id).executed(record.seq, books.at_ns, sum(each.quantity for each in trades))
+            self._keep_trades(order_id, trades, books.at_ns)
 
     def _keep_trades(self, order_id: str, trades: Sequence[TradeRow], at_ns: int) -> None:
         """Add the executions that were not there before, at the time a frame told of so many, or now.
