@@ -166,8 +166,6 @@ def _own(state: SymbolState, order: Order, order_id: str) -> None:
 
 def _second_id(state: SymbolState, order: Order, order_id: str) -> None:
     """One request, two orders: both are ours, both count, and a person must look."""
-    if find_by_id(state, order_id) is not None:
-        return
     twin = Order(
         state.new_key(order.role), state.symbol, order.role, order.side, order.price_type, order.terms
     )
