@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from olaf_async.domain.events import OrderRow, Status
+from olaf_async.domain.order import Side
 from olaf_async.research.audit.account import Spell, SymbolPlan, Told
 
 _ENDS_WITHOUT = (Status.CANCELLED, Status.REJECTED, Status.EXPIRED)
@@ -16,9 +17,9 @@ _ENDS_WITHOUT = (Status.CANCELLED, Status.REJECTED, Status.EXPIRED)
 
 @dataclass(frozen=True, slots=True)
 class Whose:
-    """Ids of our orders, and of the stops among them."""
+    """Our orders, each with its symbol and side, and the ids of the stops among them."""
 
-    ours: frozenset[str]
+    ours: Mapping[str, tuple[str, Side]]
     stops: frozenset[str]
 
 
@@ -80,9 +81,9 @@ class Life:
         return next((at_ns for at_ns, _, filled in self._fills if filled >= shares), None)
 
     @property
-    def row(self) -> OrderRow | None:
-        """A row that tells its symbol and side."""
-        return self.rows[-1].row if self.rows else None
+    def about(self) -> tuple[str, Side]:
+        """Symbol and side, as far as a row told them."""
+        return (self.rows[-1].row.symbol, self.rows[-1].row.side) if self.rows else ("", Side.BUY)
 
     @property
     def end(self) -> Heard | None:
@@ -173,15 +174,11 @@ class _Open:
 def spells(
     plan: SymbolPlan,
     lives: Mapping[str, Life],
-    rows: Mapping[str, OrderRow],
     whose: Whose,
     until: Told,
 ) -> Iterator[Spell]:
-    """Each position in a symbol, in the order of time, up to the journal's end.
-
-    ``rows`` are the books' for orders of which nothing else tells symbol and side.
-    """
-    news = sorted(_news(plan, lives, rows, whose), key=lambda each: (each[0], each[1].seq))
+    """Each position in a symbol, in the order of time, up to the journal's end."""
+    news = sorted(_news(plan, lives, whose), key=lambda each: (each[0], each[1].seq))
     now = _Now()
     open_: _Open | None = None
     for number, (at_ns, told, order_id, change, is_trade) in enumerate(news):
@@ -206,16 +203,16 @@ def spells(
 
 
 def _news(
-    plan: SymbolPlan, lives: Mapping[str, Life], rows: Mapping[str, OrderRow], whose: Whose
+    plan: SymbolPlan, lives: Mapping[str, Life], whose: Whose
 ) -> Iterator[tuple[int, Told, str, int, bool]]:
     for order_id, life in lives.items():
-        row = life.row or rows.get(order_id)
-        if row is None or row.symbol != plan.symbol:
+        symbol, side = whose.ours.get(order_id) or life.about
+        if symbol != plan.symbol:
             continue
-        sign = 1 if row.side is plan.opens else -1
+        sign = 1 if side is plan.opens else -1
         by = "" if order_id in whose.ours else "another's "
         for at_ns, seq, shares in life.fills():
-            text = f"{by}{row.side.value} {order_id}: {shares:,} shares executed"
+            text = f"{by}{side.value} {order_id}: {shares:,} shares executed"
             yield at_ns, Told(seq, at_ns, plan.symbol, text), order_id, sign * shares, True
         if order_id in whose.stops and sign < 0:
             for at_ns, seq, shares in life.cover():

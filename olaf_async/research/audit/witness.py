@@ -211,7 +211,7 @@ class Witness:
         first = {order_id: self._lives[order_id].first_ns for order_id in ours if order_id in self._lives}
         later = {key for key, at_ns in first.items() if (at_ns or 0) > (asked_ns or NEVER_NS)}
         stops = frozenset(order_id for order_id, place in ours.items() if place.role is Role.STOP)
-        rows = {order.row.order_id: order.row for order in account.orders}
+        whose = Whose({order_id: (place.symbol, place.side) for order_id, place in ours.items()}, stops)
         return Case(
             account,
             self.plans,
@@ -224,9 +224,7 @@ class Witness:
             spells=tuple(
                 spell
                 for _, plan in sorted(self.plans.items())
-                for spell in spells(
-                    plan, self._lives, rows, Whose(frozenset(ours), stops), self._end(plan.symbol)
-                )
+                for spell in spells(plan, self._lives, whose, self._end(plan.symbol))
             ),
             sent_prices=tuple(self.prices),
         )

@@ -94,8 +94,8 @@ def heard_lives(account: Account, late_s: float = 0.05) -> dict[str, Life]:
 
 def case_of(account: Account = SAFE, *, ours: frozenset[str] = OURS, is_over: bool = True) -> Case:
     """The account to be judged, with what a journal of the safe day says."""
-    rows = {each.row.order_id: each.row for each in SAFE.orders}
+    about = {each.row.order_id: (each.row.symbol, each.row.side) for each in SAFE.orders}
     lives = heard_lives(SAFE)
-    whose = Whose(OURS, frozenset(("a2", "a4", "b2")))
-    found = tuple(spell for plan in PLANS.values() for spell in spells(plan, lives, rows, whose, END))
+    whose = Whose(about, frozenset(("a2", "a4", "b2")))
+    found = tuple(spell for plan in PLANS.values() for spell in spells(plan, lives, whose, END))
     return Case(account, PLANS, ours, BUDGET_NS, is_over, spells=found, sent_prices=())

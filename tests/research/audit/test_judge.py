@@ -181,7 +181,17 @@ PLANTED = {
     "an order that says more than its executions": Planted(
         with_order("b2", filled=3), {Promise.BOOKS_AGREE}, {"b2"}
     ),
-    "more executed than was ordered": Planted(with_order("a5", quantity=9), {Promise.BOOKS_AGREE}, {"a5"}),
+    "more executed than was ordered": Planted(
+        with_order("a5", quantity=9, status=Status.CANCELLED), {Promise.BOOKS_AGREE}, {"a5"}
+    ),
+    "a stop that is older than what it is to stop": Planted(
+        replace(
+            without("a4"),
+            orders=(*without("a4").orders, order("a4", SELL, 10, 188, status=Status.CANCELLED)),
+        ),
+        {Promise.STOPPED},
+        {"a2", "a3", "a4"},
+    ),
 }
 
 
@@ -192,6 +202,12 @@ def test_what_is_planted_is_found_with_its_rows(planted: Planted) -> None:
     assert broken(known) == planted.breaks
     found = {row for promise in planted.breaks for row in shown(proof_of(known, promise))}
     assert planted.rows <= found
+
+
+def test_what_buys_back_a_short_is_no_entry_and_needs_no_stop() -> None:
+    planted = PLANTED["sold twice, and bought back"]
+    case = replace(case_of(planted.account, ours=planted.ours), ways_out=frozenset({"x", "y"}))
+    assert broken(case) == {Promise.ONE_POSITION}
 
 
 def test_an_order_of_ours_that_the_book_does_not_have_is_named() -> None:

@@ -138,6 +138,24 @@ def test_a_stop_for_a_part_covers_only_that_until_it_is_made_bigger(tape: Tape) 
     assert spell.bare_ns == 80 * MS
 
 
+def test_a_stop_for_one_share_too_few_leaves_one_bare(tape: Tape) -> None:
+    tape.enters(100)
+    tape.sends(100, "INFY/2-stop", Role.STOP, replace(STOP_TERMS, quantity=9), 2)
+    tape.answers(110, "INFY/2-stop", "2", request=2)
+    tape.reads(4100)
+    (spell,) = tape.spells()
+    assert spell.bare_ns == 4000 * MS
+
+
+def test_an_exit_that_rests_covers_nothing(tape: Tape) -> None:
+    tape.enters(100)
+    tape.sends(100, "INFY/2-exit", Role.EXIT, STOP_TERMS, 2)
+    tape.answers(110, "INFY/2-exit", "2", request=2)
+    tape.frames(5100, row("2", SELL, STOP_TERMS, Status.COMPLETE, 10))
+    (spell,) = tape.spells()
+    assert spell.bare_ns == 5000 * MS
+
+
 def test_a_frame_older_than_the_answer_to_a_change_takes_no_cover_away(tape: Tape) -> None:
     tape.enters(100)
     tape.sends(100, "INFY/2-stop", Role.STOP, STOP_TERMS, 2)
@@ -244,6 +262,14 @@ def test_an_order_whose_answer_was_lost_is_the_one_that_is_all_that_was_sent(tap
     assert tape.witness.never_arrived(book_of(alike)) == 0
 
 
+def test_two_orders_without_an_answer_are_two_rows(tape: Tape) -> None:
+    tape.sends(50, "INFY/1-entry", Role.ENTRY, ENTRY_TERMS)
+    tape.sends(60, "INFY/2-entry", Role.ENTRY, ENTRY_TERMS, 2)
+    one, two = row("8", BUY, ENTRY_TERMS), row("9", BUY, ENTRY_TERMS)
+    assert tape.witness.ours(book_of(one, two)) == {"8": "INFY", "9": "INFY"}
+    assert tape.witness.never_arrived(book_of(one)) == 1
+
+
 def test_a_stop_whose_answer_was_lost_may_have_been_changed_since(tape: Tape) -> None:
     tape.sends(50, "INFY/1-stop", Role.STOP, STOP_TERMS)
     assert tape.witness.ours(book_of(row("8", SELL, Terms(4, 99_00, 99_90)))) == {"8": "INFY"}
@@ -292,6 +318,14 @@ def test_executions_that_an_account_made_again_tells_as_one_are_not_counted_twic
     tape.reads(300, row("1", BUY, ENTRY_TERMS), trades=(whole,))
     tape.reads(400, row("1", BUY, ENTRY_TERMS), trades=(whole,))
     assert [(trade.row, trade.at_ns) for trade in tape.witness.account.trades] == [(whole, 100 * MS)]
+
+
+def test_older_news_of_a_fill_takes_no_share_back(tape: Tape) -> None:
+    tape.enters(100)
+    tape.frames(150, row("1", BUY, ENTRY_TERMS, Status.WORKING, 4))
+    tape.frames(160, row("1", BUY, ENTRY_TERMS, Status.COMPLETE, 10))
+    (spell,) = tape.spells()
+    assert spell.shares == 10
 
 
 def test_two_executions_that_are_alike_are_two(tape: Tape) -> None:
