@@ -55,6 +55,7 @@ from tests.races.world import BY_HAND, INFY, OPEN_NS, QueuedFeed, plan_of
 _T = TypeVar("_T")
 SHORT, LONG, TOO_LONG = 0.3, 3.0, 7.0
 """Seconds. Past the next print; past the next poll; past the engine's patience of 5 s."""
+CALM_PRINTS = 2
 LATENCY_NS = 20_000_000
 COLUMNS = ("market", "exchange", "core", "desk", "broker", "news", "power")
 
@@ -362,29 +363,36 @@ class Stage:
     async def prints(self, *prices: Paise, pause_s: float = 0.1) -> None:
         """Trades at these prices; the core hears of each, also of those its own guard would spare it."""
         for price in prices:
-            now_ns = self.clock.now_ns()
-            self.tell("market", f"print {to_text(price)}")
-            tick = Tick(INFY, now_ns, price)
-            self.printed.append((now_ns, price))
-            self._paper.on_tick(tick)
+            self._trade(price)
             if self.machine.is_on:
-                self.feed.prints.put_nowait(tick)
-                self.supervisor.pump.put(PriceTouched(INFY, now_ns, price))
+                self.supervisor.pump.put(PriceTouched(INFY, self.clock.now_ns(), price))
             await self.wait(pause_s)
+
+    def _trade(self, price: Paise) -> None:
+        """One print: the exchange acts on it, the feed tells of it where somebody listens."""
+        tick = Tick(INFY, self.clock.now_ns(), price)
+        self.tell("market", f"print {to_text(price)}")
+        self.printed.append((tick.at_ns, price))
+        self._paper.on_tick(tick)
+        if self.machine.is_on:
+            self.feed.prints.put_nowait(tick)
 
     async def burst(self, *prices: Paise) -> None:
         """Trades at these prices faster than anybody can look; the core hears what the pump makes of them."""
         for price in prices:
-            tick = Tick(INFY, self.clock.now_ns(), price)
-            self.tell("market", f"print {to_text(price)}")
-            self._paper.on_tick(tick)
-            self.feed.prints.put_nowait(tick)
+            self._trade(price)
         await self.wait(0.1)
 
     async def calm(self, seconds: float = 30.0) -> None:
-        """Nothing goes wrong from here on: what must come true at last has this long."""
+        """Nothing goes wrong from here on: what must come true at last has this long.
+
+        The price stands, and goes on being traded.
+        """
         self.is_disturbed = False
-        await self.wait(seconds)
+        for _ in range(CALM_PRINTS):
+            await self.wait(seconds / (CALM_PRINTS + 1))
+            await self.burst(self.printed[-1][1])
+        await self.wait(seconds / (CALM_PRINTS + 1))
 
     def trades_by_hand(self, side: Side, quantity: int) -> None:
         """Somebody else trades on the same account, at the last price, now; the push channel tells of it."""
