@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 SEEDS: Final = range(300)
 """Without a word about seeds: some ten seconds' worth."""
-SHRINKS_MAX: Final = 200
+SHRINKS_MAX: Final = 100
 TOLD_MAX: Final = 5
 LOOK_S: Final = 0.2
 
@@ -127,7 +127,7 @@ def simulate(  # noqa: PLR0913 -- one parameter for each flag
             if as_json:
                 typer.echo(json.dumps(_as_json(result)))
     if not as_json:
-        _tell(invocation, tally, plan, folder, time.monotonic() - began_s)
+        report(invocation, tally, plan, folder, time.monotonic() - began_s)
     _exit_as(invocation, tally, plan)
 
 
@@ -218,7 +218,7 @@ def _as_json(result: "Result") -> dict[str, object]:
     }
 
 
-def _tell(invocation: Invocation, tally: "Tally", plan: "Plan", folder: Path, elapsed_s: float) -> None:
+def report(invocation: Invocation, tally: "Tally", plan: "Plan", folder: Path, elapsed_s: float) -> None:
     """The tally; and of the first day that was broken, how that came."""
     console = invocation.console
     rate = tally.days / max(elapsed_s, 0.001) * 60

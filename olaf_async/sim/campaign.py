@@ -16,6 +16,7 @@ from olaf_async.sim.choices import Choices, Drawn, Tape
 from olaf_async.sim.day import Result, run_day
 from olaf_async.sim.faults import Fault
 from olaf_async.sim.shrink import shrink
+from olaf_async.sim.world import STANDING, Walls
 
 ORDER_OF: Final = ("fifo", "lanes", "pct")
 CHUNK: Final = 16
@@ -81,14 +82,20 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Which days: ``order`` None gives each seed its own; of ``faults`` each seed draws its swarm."""
+    """Which days: ``order`` None gives each seed its own; of ``faults`` each seed draws its swarm.
+
+    ``walls`` are taken out by tests, to see that their absence is noticed.
+    """
 
     order: str | None = None
     faults: tuple[Fault, ...] = tuple(Fault)
+    walls: Walls | None = None
 
     def run(self, seed: int) -> Result:
         """One of its days."""
-        return run_day(seed, self.order or ORDER_OF[seed % len(ORDER_OF)], self.faults)
+        return run_day(
+            seed, self.order or ORDER_OF[seed % len(ORDER_OF)], self.faults, walls=self.walls or STANDING
+        )
 
 
 def shortest(result: Result, plan: Plan, attempts_max: int) -> Result:
@@ -97,7 +104,8 @@ def shortest(result: Result, plan: Plan, attempts_max: int) -> Result:
 
     def replays(entries: tuple[Drawn, ...]) -> tuple[Drawn, ...] | None:
         choices = Choices(Tape(entries, is_exact=False))
-        again = run_day(result.seed, result.order, plan.faults, choices=choices)
+        walls = plan.walls or STANDING
+        again = run_day(result.seed, result.order, plan.faults, walls=walls, choices=choices)
         if not again.violations or again.violations[0].promise != promise:
             return None
         best[again.drawn] = again

@@ -113,6 +113,7 @@ class Truth:
     against: int = 0
     taken: int = 0
     opened_ns: int = 0
+    changed_ns: int = 0
     stop: int | None = None
     bare_since_ns: int | None = None
     passed_since_ns: int | None = None
@@ -188,6 +189,7 @@ class Checkers:
                 self._take(truth, change, record.side)
 
     def _take(self, truth: Truth, change: Change, side: Side) -> None:
+        truth.changed_ns = self.now_ns
         intent = self._server.ours.get(change.order_id)
         sign = side.sign * truth.setup.direction
         if intent is None:
@@ -356,9 +358,15 @@ class Checkers:
     # --- in the calm ------------------------------------------------------------------------------
 
     def belief(self, engine: Engine) -> None:
-        """E1 and E4: what the engine believes is what is so, and it knows all it asked."""
+        """E1 and E4: what the engine believes is what is so, and it knows all it asked.
+
+        Where something has just happened, or a call is out, it may still be on its way to know.
+        """
+        busy = {request.intent.symbol for request in self._server.requests}
         for symbol, truth in self.truths.items():
             state = engine.traders[symbol].state
+            if symbol in busy or self.now_ns - truth.changed_ns < NEWS_NS:
+                continue
             if not state.is_quiet and state.entry is None:
                 self.broken("E4", symbol, f"questions are open: {_open(state)}")
             self._orders_known(truth, state)

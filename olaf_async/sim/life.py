@@ -52,6 +52,7 @@ class Life:
             past=past,
             guards=world.walls.guards,
             check=world.walls.check,
+            new_lock=world.walls.new_lock,
         )
         self.supervisor.pump.stamp = unstamped
 

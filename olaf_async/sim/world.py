@@ -30,6 +30,7 @@ from olaf_async.domain.session import Session
 from olaf_async.domain.setup import Direction, Setup
 from olaf_async.ports.feed import Tick
 from olaf_async.ports.journal import Record
+from olaf_async.shell.desk import Lock
 from olaf_async.sim.checkers import Checkers
 from olaf_async.sim.choices import Choices
 from olaf_async.sim.faults import MS_NS, SECOND_NS, Fault, Swarm
@@ -62,6 +63,7 @@ class Walls:
 
     guards: Guards = STANDARD
     check: Check = check_invariants
+    new_lock: Callable[[], Lock] = asyncio.Lock
 
 
 STANDING: Final = Walls()
@@ -232,6 +234,7 @@ class World:
         else:
             assert life.outcome is not None, "it has ended"
             self.checkers.left_behind(life.outcome.exit_code)
+
     def executes_again(self, life: Life, past: Past | None) -> None:
         """I6: what the whole journal gives is what the engine believed when it came to its end."""
         if past is None or fingerprint(past.engine) != fingerprint(life.engine):
