@@ -17,7 +17,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test check setup fmt style lint types imports spelling static cover soak-kill bench notebook docs safety lock image clean
+.PHONY: help run test check setup fmt style lint types imports spelling static cover soak-kill switch-off bench notebook docs safety lock image clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -65,6 +65,9 @@ cover: $(VENV)/.dev ## each pure package wholly covered, branches too, by its ow
 
 soak-kill: $(VENV)/.dev ## kill the live engine 300 times at random instants (ARGS="--kills N --seed N")
 	@$(BIN)/python -m tests.soak.kill $(ARGS)
+
+switch-off: $(VENV)/.dev ## each protection switched off in a copy: do its tests notice? (ARGS="word" for some of them)
+	@$(BIN)/python -m tests.sequences.switch_off $(ARGS)
 
 bench: $(VENV)/.dev ## marks of speed, each beside a bare loop doing the same
 	@$(BIN)/python -m benchmarks $(ARGS)
