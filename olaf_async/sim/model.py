@@ -1,7 +1,7 @@
 """The engine's core, a small broker, and what is on its way between them: one situation, as a value.
 
 Owns what a situation is, how it is copied, and when two of them are the same. What may happen next is
-`model_moves`, what must hold `model_checks`, every sequence of it `model_search`.
+`model_moves`, what comes of it `model_acts`, what must hold `model_checks`, every sequence `model_search`.
 
 Must never: know a strategy by name.
 """
@@ -9,6 +9,7 @@ Must never: know a strategy by name.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from operator import attrgetter
+from typing import NamedTuple
 
 from olaf_async.core.engine import Engine, Plan
 from olaf_async.core.limits import stop_limit
@@ -140,6 +141,14 @@ class Reading:
     positions: tuple[PositionRow, ...]
 
 
+class Move(NamedTuple):
+    """One thing that may happen: what, to which, and of which budget it takes one."""
+
+    name: str
+    which: int = 0
+    costs: str = ""
+
+
 @dataclass(slots=True)
 class Situation:
     """Where things stand. ``now_ns`` is the only clock; the budgets say what may still happen.
@@ -211,6 +220,21 @@ class Situation:
         if any(step.wants_read for step in self.desk):
             return self.now_ns
         return self.engine.books_due_ns(self.now_ns)
+
+    @property
+    def next_due_ns(self) -> int:
+        """When something is due next that time alone brings."""
+        timeouts = (
+            call.sent_ns + self.scope.timeout_ns
+            for call in self.calls
+            if not (call.is_given_up or call.is_orphan)
+        )
+        ends = (call.sent_ns + self.scope.settle_ns for call in self.calls)
+        ends_too = (frame.at_ns + self.scope.settle_ns for frame in self.frames)
+        books_ns = (
+            self.read_due_ns if self.reading is None else self.reading.asked_ns + self.scope.read_timeout_ns
+        )
+        return min(self.trader.guard.due_ns, books_ns, *timeouts, *ends, *ends_too)
 
     # --- what everything that happens is made of ----------------------------------------------------------
 

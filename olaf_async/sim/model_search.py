@@ -12,9 +12,10 @@ from hashlib import blake2b
 from marshal import dumps
 from typing import cast
 
-from olaf_async.sim.model import Scope, Situation
+from olaf_async.sim.model import Move, Scope, Situation
+from olaf_async.sim.model_acts import after
 from olaf_async.sim.model_checks import broken, not_right
-from olaf_async.sim.model_moves import Move, after, calm, possible
+from olaf_async.sim.model_moves import calm, possible
 
 _PLAIN = 2
 """marshal's format that writes equal values alike, however they share their parts."""

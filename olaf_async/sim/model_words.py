@@ -7,8 +7,8 @@ from olaf_async.core.rules import SECOND_NS
 from olaf_async.domain.events import OrderRow
 from olaf_async.domain.intents import CancelOrder, ModifyOrder, OrderIntent, PlaceOrder
 from olaf_async.domain.price import to_text
-from olaf_async.sim.model import Scope, Situation
-from olaf_async.sim.model_moves import Move, after
+from olaf_async.sim.model import Move, Scope, Situation
+from olaf_async.sim.model_acts import after
 
 
 def story(scope: Scope, way: Iterable[Move]) -> Iterator[str]:

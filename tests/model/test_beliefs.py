@@ -12,8 +12,9 @@ from olaf_async.core.state import SymbolState
 from olaf_async.domain.order import Order
 from olaf_async.sim import beliefs
 from olaf_async.sim.beliefs import Value, copy_of, horizon_ns
-from olaf_async.sim.model import RULES, Scope, Situation
-from olaf_async.sim.model_moves import Move, after, calm, possible
+from olaf_async.sim.model import RULES, Move, Scope, Situation
+from olaf_async.sim.model_acts import after
+from olaf_async.sim.model_moves import calm, possible
 from tests.model.trials import scope
 
 SCOPES = {
