@@ -17,7 +17,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test check setup fmt style lint types imports spelling static cover soak-kill switch-off bench notebook docs safety lock image clean
+.PHONY: help run test check setup fmt style lint types imports spelling static cover soak-kill switch-off sim soak-sim bench notebook docs safety lock image clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -68,6 +68,12 @@ soak-kill: $(VENV)/.dev ## kill the live engine 300 times at random instants (AR
 
 switch-off: $(VENV)/.dev ## each protection switched off in a copy: do its tests notice? (ARGS="word" for some of them)
 	@$(BIN)/python -m tests.sequences.switch_off $(ARGS)
+
+sim: $(VENV)/.dev ## the simulator's part of the suite: model, searches, a thousand days
+	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal tests/model tests/sim $(ARGS)
+
+soak-sim: $(VENV)/.dev ## simulated days with all faults, 100,000 of them (ARGS="--minutes N", ARGS="--seeds A..B")
+	@$(BIN)/python -m olaf_async simulate $(if $(ARGS),$(ARGS),--seeds 100000..200000)
 
 bench: $(VENV)/.dev ## marks of speed, each beside a bare loop doing the same
 	@$(BIN)/python -m benchmarks $(ARGS)
