@@ -94,6 +94,7 @@ async def it_arrives_and_sells_once_more(world: World) -> None:
     for _ in range(10):
         await world.prints(ENTRY, pause_s=1)
     on_its_way.open()
+    await world.wait(0.1)
     for _ in range(8):
         await world.prints(ENTRY, pause_s=1)
 
