@@ -61,10 +61,6 @@ async def audited(day: Stage, settings: Settings | None = None, **how: object) -
     return await audit(settings or day.settings, MONDAY, clock, **how)  # type: ignore[arg-type] # its keywords
 
 
-def verdict(made: Audit, promise: Promise) -> Verdict:
-    return next(proof.verdict for proof in made.proofs if proof.promise is promise)
-
-
 async def test_a_day_traded_at_a_server_is_proved_from_its_books(tmp_path: Path) -> None:
     async with traded(tmp_path) as day:
         made = await audited(day)
@@ -118,7 +114,7 @@ async def test_without_a_journal_a_setups_file_says_what_to_judge_and_millisecon
             await audited(day)
         made = await audited(day, setups=tmp_path / "setups.csv")
     assert made.outcome is Outcome.UNPROVED
-    assert verdict(made, Promise.IN_TIME) is Verdict.NOT_SHOWN
+    assert made.verdict(Promise.IN_TIME) is Verdict.NOT_SHOWN
     assert {proof.verdict for proof in made.proofs if proof.promise is not Promise.IN_TIME} == {Verdict.KEPT}
 
 
