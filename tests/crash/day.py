@@ -17,6 +17,7 @@ from olaf_async.adapters.clock import LoopClock
 from olaf_async.adapters.journal.rerun import recover
 from olaf_async.adapters.paper.broker import PaperBroker
 from olaf_async.adapters.paper.exchange import PaperExchange, PaperRules
+from olaf_async.adapters.paper.orders import PaperOrder
 from olaf_async.core.guards import STANDARD, Guards
 from olaf_async.core.rules import SECOND_NS, Rules
 from olaf_async.domain.intents import CancelOrder, ModifyOrder, PlaceOrder
@@ -67,9 +68,7 @@ PRICES: Final[tuple[tuple[float, Paise], ...]] = (
     (23.0, ENTRY + 6_00),
     (25.0, ENTRY + 9_00),
     (30.0, ENTRY + 9_00),
-    (36.3, ENTRY + 8_00),  # after the deadline
-    (36.8, ENTRY + 7_95),
-    (37.5, ENTRY + 7_90),
+    (37.9, ENTRY + 8_00),  # after the deadline: the rest of the exit
     (39.0, ENTRY + 7_85),
     (41.0, ENTRY + 7_80),
     (42.5, ENTRY + 7_75),
@@ -201,7 +200,7 @@ class CrashDay:
     def __init__(self, *cuts: Cut, outage: Outage | None = None, parts: Parts | None = None) -> None:
         self.lives: list[Life] = []
         self.outcome: Outcome | None = None
-        self.exchange = PaperExchange(PaperRules(), {INFY: 5}, split=_in_two)
+        self.exchange = PaperExchange(PaperRules(), {INFY: 5}, depth=_in_two)
         self._cuts = cuts
         self._outage = outage or Outage()
         self.parts = parts or Parts()
@@ -317,6 +316,7 @@ class CrashDay:
         self.lives[-1].feed.queue.put_nowait(tick)
 
 
-def _in_two(left: int) -> int:
-    """Every order of the whole position fills in two parts."""
-    return 4 if left == SHARES else left
+def _in_two(order: PaperOrder, _price: Paise) -> int:
+    """Every order of the whole position fills in two parts, also one that could be filled when it comes."""
+    is_whole = order.remaining == SHARES and order.strategy != BY_HAND
+    return 4 if is_whole else order.remaining
