@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from olaf_async import __version__
 from olaf_async.sim.choices import Drawn, Logged
 from olaf_async.sim.sealed import SimulationError
 
@@ -24,13 +25,14 @@ class BadTape(SimulationError):
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A tape: its scenario, what broke, the draws, the digest of all there was, the Python it was made on."""
+    """A tape: its scenario, what broke, the draws, the digest of all there was, and what it was made with."""
 
     scenario: str
     broken: str
     entries: tuple[Drawn, ...]
     digest: str
     python: str = platform.python_version()
+    program: str = __version__
 
 
 def digest_of(log: Iterable[Logged]) -> str:
@@ -66,6 +68,7 @@ def write_tape(path: Path, tape: Recorded) -> None:
         "broken": tape.broken,
         "digest": tape.digest,
         "python": tape.python,
+        "program": tape.program,
     }
     lines = [json.dumps(head), *(json.dumps(entry._asdict()) for entry in tape.entries)]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -82,6 +85,7 @@ def read_tape(path: Path) -> Recorded:
         if head["tape"] != FORMAT:
             raise BadTape(f"{path}: of format {head['tape']}, this program reads {FORMAT}")
         entries = tuple(Drawn(**line) for line in rest)
-        return Recorded(head["scenario"], head["broken"], entries, head["digest"], head["python"])
+        made = head["digest"], head["python"], head["program"]
+        return Recorded(head["scenario"], head["broken"], entries, *made)
     except (ValueError, KeyError, TypeError) as wrong:
         raise BadTape(f"{path}: {wrong}") from wrong

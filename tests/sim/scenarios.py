@@ -443,6 +443,23 @@ async def killed_while_it_enters(stage: Stage) -> None:
     await stage.calm()
 
 
+async def flattened_while_it_holds(stage: Stage) -> None:
+    stage.is_disturbed = False
+    await stage.prints(UNDERCUT, NEAR, ENTRY, 1000_50, pause_s=0.5)
+    stage.is_disturbed = True
+    stage.commands(Command.FLATTEN)
+    await stage.prints(1000_00, 999_00, pause_s=0.5)
+    await stage.calm()
+
+
+async def the_day_loses_too_much(stage: Stage) -> None:
+    stage.is_disturbed = False
+    await stage.prints(UNDERCUT, NEAR, ENTRY, 1000_50, pause_s=0.5)
+    stage.is_disturbed = True
+    await stage.prints(991_00, 990_50, 992_00, pause_s=1)
+    await stage.calm()
+
+
 async def asked_to_stop_while_it_enters(stage: Stage) -> None:
     await stage.prints(UNDERCUT, pause_s=0.05)
     stage.supervisor.request_stop()
@@ -474,6 +491,20 @@ WAYS_OUT = (
     STOPPED_OUT,
     replace(STOPPED_OUT, name="deadline", story=in_and_out_at_the_deadline, plan=FROM_A_POSITION),
     replace(STOPPED_OUT, name="killed", story=killed_while_it_enters, judges=(*ALL, killed_at_last)),
+    replace(STOPPED_OUT, name="flattened", story=flattened_while_it_holds, judges=(*ALL, out_at_last)),
+    replace(
+        STOPPED_OUT,
+        name="daily loss",
+        story=the_day_loses_too_much,
+        rules={**SOON, "max_daily_loss": 50_00},
+        judges=(*ALL, out_at_last),
+    ),
+    replace(
+        STOPPED_OUT,
+        name="stop refused",
+        rules={**SOON, "stop_rejections_max": 1},
+        judges=(*ALL, out_at_last),
+    ),
     replace(STOPPED_OUT, name="jumped", story=the_price_jumps_over_the_stop, judges=(*ALL, out_at_last)),
     replace(
         STOPPED_OUT,
@@ -484,7 +515,9 @@ WAYS_OUT = (
 )
 DOWN_S = 1.0
 RESTARTS = tuple(
-    replace(way, name=f"power cut, {way.name}", down=(DOWN_S, TOO_LONG)) for way in WAYS_OUT[:-1]
+    replace(way, name=f"power cut, {way.name}", down=(DOWN_S, TOO_LONG))
+    for way in WAYS_OUT
+    if way.name in ("stopped out", "deadline", "killed", "jumped")
 )
 
 RACES = (
