@@ -13,7 +13,7 @@ from olaf_async.core.state import SymbolState
 from olaf_async.domain.events import Command, OrderAnswered, Outcome, RunBegan, Verb
 from olaf_async.domain.order import ENDS, Order, OrderState, PriceType, Role, Side, Terms
 from olaf_async.domain.trade import ExitReason
-from tests.core.bench import ENTRY, EXIT_NS, TRIGGER, Bench, where
+from tests.core.bench import ACT_NS, ENTRY, EXIT_NS, TRIGGER, Bench, where
 
 
 def order(role: Role = Role.STOP) -> Order:
@@ -130,7 +130,9 @@ def test_every_entry_guard_is_shown_to_deny() -> None:
     assert {name for name, _ in BROKEN} == set(ENTRY_GUARDS)
 
 
-@pytest.mark.parametrize(("at_ns", "holds"), [(EXIT_NS - 1, True), (EXIT_NS, False), (0, False)])
+@pytest.mark.parametrize(
+    ("at_ns", "holds"), [(ACT_NS - 1, False), (ACT_NS, True), (EXIT_NS - 1, True), (EXIT_NS, False)]
+)
 def test_an_entry_needs_the_time_between_first_action_and_exit(at_ns: int, holds: bool) -> None:
     assert guards.is_before_the_exit(ready().state, at_ns) is holds
 
