@@ -12,7 +12,6 @@ from typing import Final
 
 from olaf_async.adapters.journal.codec import Header
 from olaf_async.adapters.openalgo.wire.dated import Dated
-from olaf_async.core.rules import NEVER_NS
 from olaf_async.domain.events import (
     BooksRead,
     OrderAnswered,
@@ -208,8 +207,8 @@ class Witness:
         Read from ``asked_ns`` on (None: now), they need not have orders that were first heard of later.
         """
         ours = self._ours(account)
-        first = {order_id: self._lives[order_id].first_ns for order_id in ours if order_id in self._lives}
-        later = {key for key, at_ns in first.items() if (at_ns or 0) > (asked_ns or NEVER_NS)}
+        first = {order_id: self._life(order_id).first_ns or 0 for order_id in ours}
+        later = {key for key, at_ns in first.items() if asked_ns is not None and at_ns > asked_ns}
         stops = frozenset(order_id for order_id, place in ours.items() if place.role is Role.STOP)
         whose = Whose({order_id: (place.symbol, place.side) for order_id, place in ours.items()}, stops)
         return Case(
