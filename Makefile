@@ -70,7 +70,7 @@ switch-off: $(VENV)/.dev ## each protection switched off in a copy: do its tests
 	@$(BIN)/python -m tests.sequences.switch_off $(ARGS)
 
 sim: $(VENV)/.dev ## the simulator's part of the suite: model, searches, a thousand days
-	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal tests/model tests/sim $(ARGS)
+	@OLAF_TELL=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal tests/model tests/sim $(ARGS)
 
 soak-sim: $(VENV)/.dev ## simulated days with all faults, 100,000 of them (ARGS="--minutes N", ARGS="--seeds A..B")
 	@$(BIN)/python -m olaf_async simulate $(if $(ARGS),$(ARGS),--seeds 100000..200000)

@@ -3,7 +3,8 @@
 `HYPOTHESIS_PROFILE=deep make test` looks much longer. Under continuous integration the search is the same in
 each run, so that a failure there is about the change and can be repeated.
 
-What a test has to say beside passing (`record_property("told", ...)`) is shown with -v.
+What a test has to say beside passing (`record_property("told", ...)`) is said where OLAF_TELL is set, and what
+it has to show (`"shown"`, a table) with -v.
 """
 
 import os
@@ -18,10 +19,10 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.ge
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say with -v what tests have told, such as how far a search went."""
-    if terminalreporter.verbosity < 1:
-        return
+    """Say what tests have told, such as how far a search went; with -v also what they have to show."""
+    is_telling = "OLAF_TELL" in os.environ or terminalreporter.verbosity > 0
+    names = {"told": is_telling, "shown": terminalreporter.verbosity > 0}
     for report in terminalreporter.stats.get("passed", []):
         for name, text in report.user_properties:
-            if name == "told":
+            if names.get(name):
                 terminalreporter.write_line(text)

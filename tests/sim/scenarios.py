@@ -515,7 +515,9 @@ WAYS_OUT = (
 )
 DOWN_S = 1.0
 RESTARTS = tuple(
-    replace(way, name=f"power cut, {way.name}", down=(DOWN_S, TOO_LONG))
+    replace(
+        way, name=f"power cut, {way.name}", down=(DOWN_S,) if way.name == "killed" else (DOWN_S, TOO_LONG)
+    )
     for way in WAYS_OUT
     if way.name in ("stopped out", "deadline", "killed", "jumped")
 )

@@ -38,6 +38,7 @@ def test_without_its_protection_a_race_is_found_in_seconds_and_told_in_a_table(
     assert finding.broken.name == race.breaks
     assert len(finding.entries) <= DELAYS_TO_FIND
     table = finding.plain(COLUMNS)
-    told = f"\nrace {race.scenario.name} without {race.out}, schedule {explored.schedules}:\n{table}\n"
+    told = f"race {race.scenario.name} without {race.out}: {race.breaks}, schedule {explored.schedules}"
     record_property("told", told)
+    record_property("shown", f"\n{told}\n{table}\n")
     assert max(map(len, table.splitlines())) <= 120
