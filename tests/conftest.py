@@ -3,8 +3,8 @@
 `HYPOTHESIS_PROFILE=deep make test` looks much longer. Under continuous integration the search is the same in
 each run, so that a failure there is about the change and can be repeated.
 
-What a test has to say beside passing (`record_property("told", ...)`) is said where OLAF_TELL is set, and what
-it has to show (`"shown"`, a table) with -v.
+What a test has to say beside passing (`record_property("told", ...)`) is said where OLAF_TELL is set, and
+what it has to show (`"shown"`, a table) with -v.
 """
 
 import os
