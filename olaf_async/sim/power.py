@@ -73,18 +73,16 @@ class PowerLoop(SimLoop):
         super()._run_handle(handle)
 
     def _asyncgen_began(self, generator: AsyncGenerator[Any, Any]) -> None:
-        machine = _owner(None)
-        if machine is None:
-            super()._asyncgen_began(generator)
-        else:
+        super()._asyncgen_began(generator)
+        if (machine := _owner(None)) is not None:
             machine.generators.add(generator)
 
     async def shutdown_asyncgens(self) -> None:
         """See SimLoop; those of a machine without power stay as they are."""
-        for machine in self._machines:
-            if machine.is_on:
-                for generator in machine.generators:
-                    super()._asyncgen_began(generator)
+        dead = {id(one) for machine in self._machines if not machine.is_on for one in machine.generators}
+        for number, generator in list(self._asyncgens.items()):
+            if id(generator) in dead:
+                del self._asyncgens[number]
         await super().shutdown_asyncgens()
 
     def close(self) -> None:
@@ -136,7 +134,8 @@ class Machine:
             task._log_destroy_pending = False  # type: ignore[attr-defined] # noqa: SLF001 -- it was meant to
             _close(task.get_coro())
         for generator in self._kept_generators:
-            _close(generator.ag_await)  # type: ignore[attr-defined] # its own finaliser belongs to the loop, and that is closed next
+            # The generator itself is ended by the loop's hook, which does nothing once the loop is closed.
+            _close(generator.ag_await)  # type: ignore[attr-defined]
 
 
 def _close(awaited: object) -> None:
