@@ -1,0 +1,231 @@
+"""The exact price, instant, count and share at which a rule changes its mind: each of these was once untold.
+
+Found by changing one sign of the core at a time (`make mutate`) and seeing what no other test noticed.
+"""
+
+from dataclasses import replace
+from fractions import Fraction
+
+import pytest
+
+from olaf_async.core.rules import SECOND_NS
+from olaf_async.domain.bar import Bar
+from olaf_async.domain.events import BarClosed, RunBegan
+from olaf_async.domain.intents import ModifyOrder
+from olaf_async.domain.order import OrderState, Side, Terms
+from olaf_async.domain.trade import ExitReason
+from tests.core.bench import ENTRY, INITIAL, RULES, STRATEGY, TRIGGER, Bench, where
+
+ONE_SHARE = replace(RULES, quantity=1)
+
+
+# --- the stop, and the price at it ----------------------------------------------------------------------
+
+
+def test_a_stop_refused_with_the_price_exactly_at_it_is_followed_by_an_exit() -> None:
+    bench = Bench()
+    bench.fill(bench.rest())
+    bench.take()
+    bench.price(INITIAL)
+    bench.refuse(bench.stop)
+    assert bench.took() == ["place exit"]
+
+
+def test_a_price_exactly_at_the_stops_limit_has_not_jumped_it() -> None:
+    bench = Bench()
+    limit = bench.hold().terms.price
+    bench.price(limit)
+    bench.wait(1)
+    assert bench.took() == []
+    bench.price(limit - 5)
+    bench.wait(1)
+    assert bench.took() == ["modify stop"]
+
+
+def test_a_jump_is_told_at_the_first_chase_and_not_again() -> None:
+    bench = Bench()
+    bench.hold()
+    bench.price(97_00)
+    for price in (95_00, 93_00, 91_00):
+        bench.wait(1)
+        assert bench.took() == ["modify stop"]
+        assert bench.said.count("stop_jumped") == 1
+        bench.accept(bench.stop)
+        bench.price(price)
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [replace(RULES, modifications_max=1, modifications_reserve=0), replace(RULES, exit_tries_max=1)],
+    ids=["the broker's cap", "our own"],
+)
+def test_the_chase_after_the_last_allowed_one_is_a_way_out_and_no_change(rules: object) -> None:
+    assert isinstance(rules, type(RULES))
+    bench = Bench(rules=rules)
+    bench.hold()
+    bench.price(97_00)
+    bench.wait(1)
+    assert bench.took() == ["modify stop"]
+    bench.accept(bench.stop)
+    bench.price(95_00)
+    bench.wait(1)
+    assert bench.took() == ["cancel stop"]
+    assert bench.state.leaving is ExitReason.STOP
+
+
+def test_one_share_is_chased_like_many() -> None:
+    bench = Bench(rules=ONE_SHARE)
+    bench.hold(1)
+    bench.price(97_00)
+    bench.wait(1)
+    assert bench.took() == ["modify stop"]
+
+
+def test_the_stop_of_one_share_is_missed_like_that_of_many() -> None:
+    bench = Bench(rules=ONE_SHARE)
+    bench.end(bench.hold(1))
+    bench.read_while_due()
+    assert "stop_gone" in bench.said
+
+
+def test_a_target_reached_after_the_stop_was_touched_closes_the_position() -> None:
+    bench = Bench(strategy=replace(STRATEGY, take_profit_r=Fraction(1)))
+    bench.hold()
+    bench.price(97_00)
+    bench.price(ENTRY + 1_00)
+    assert bench.state.leaving is ExitReason.TARGET
+
+
+def test_a_stop_that_others_cancel_as_they_close_the_position_is_not_missed() -> None:
+    bench = Bench()
+    stop = bench.hold()
+    bench.stranger(Side.SELL, 10, tells=False)
+    bench.end(stop, tells=False)
+    for _ in range(3):
+        bench.books()
+        bench.wait(3)
+    assert where(stop) is OrderState.CANCELLED
+    assert bench.state.held == 0
+    assert "stop_gone" not in bench.said
+
+
+def test_it_is_told_whether_a_stop_that_was_taken_away_is_placed_again() -> None:
+    bench = Bench()
+    bench.hold()
+    for _ in range(2):
+        bench.end(bench.stop)
+        bench.settle()
+        bench.wait(3)
+        bench.settle()
+    first, second = (say.text for say in bench.says if say.code == "stop_gone")
+    assert first.endswith("; placing it again")
+    assert second.endswith("; NOT placing it again")
+
+
+# --- the bar of the fill --------------------------------------------------------------------------------
+
+
+def bar_closes(bench: Bench, start_ns: int, end_ns: int) -> None:
+    bench.now_ns = max(bench.now_ns, end_ns)
+    bench.tell(BarClosed("ABC", bench.now_ns, Bar(start_ns, end_ns, ENTRY, 121_00, 105_00, 115_00)))
+
+
+def test_a_bar_that_ends_at_the_instant_of_the_fill_raises_nothing() -> None:
+    bench = Bench()
+    bench.hold()
+    filled_ns = bench.state.position.entry_ns
+    bar_closes(bench, filled_ns - 900 * SECOND_NS, filled_ns)
+    assert bench.took() == []
+    bar_closes(bench, filled_ns - 900 * SECOND_NS, filled_ns + 1)
+    assert bench.took() == ["modify stop"]
+
+
+@pytest.mark.parametrize(("later_ns", "sent"), [(0, []), (1, ["modify stop"])])
+def test_a_bar_that_begins_at_the_instant_of_the_fill_is_the_bar_of_the_fill(
+    later_ns: int, sent: list[str]
+) -> None:
+    bench = Bench(strategy=replace(STRATEGY, trails_from_entry_bar=False))
+    bench.hold()
+    start_ns = bench.state.position.entry_ns + later_ns
+    bar_closes(bench, start_ns, start_ns + 900 * SECOND_NS)
+    assert bench.took() == sent
+
+
+# --- refused changes ------------------------------------------------------------------------------------
+
+
+def test_after_a_refused_repair_what_stands_is_only_cut() -> None:
+    bench = Bench()
+    stop = bench.hold()
+    bench.show(bench.id_of(stop), Terms(10, 98_00, 98_90))
+    bench.books()
+    bench.refuse(stop)
+    bench.take()
+    bench.wait(1)
+    bench.stranger(Side.SELL, 4)
+    (cut,) = bench.take()
+    assert isinstance(cut, ModifyOrder)
+    assert cut.terms.quantity == 6
+
+
+def test_a_refused_quantity_is_urgent_also_for_a_stop_that_has_sold_in_part() -> None:
+    bench = Bench()
+    bench.fill(bench.rest(), 6)
+    bench.settle()
+    bench.fill(bench.stop, 2)
+    bench.fill(bench.entry, 4)
+    bench.take()
+    bench.refuse(bench.stop)
+    assert bench.state.stop_refusals == 1
+    bench.wait(1)
+    assert bench.took() == ["modify stop"]
+
+
+def test_what_was_refused_and_what_was_not_sent_is_told() -> None:
+    bench = Bench()
+    bench.refuse(bench.undercut())
+    assert bench.said == ["order_refused"]
+    bench.is_desk_busy = True
+    bench.wait(5)
+    bench.stream(is_up=True)
+    bench.wait(900)
+    bench.desk()
+    assert "not_sent" in bench.said
+
+
+# --- a restart ------------------------------------------------------------------------------------------
+
+
+def begins_again(bench: Bench, after_s: float) -> None:
+    bench.is_desk_busy = False
+    bench.waiting.clear()
+    bench.open.clear()
+    bench.now_ns += round(after_s * SECOND_NS)
+    bench.tell(RunBegan(bench.now_ns))
+
+
+def test_an_entry_that_never_left_was_refused_by_nobody() -> None:
+    bench = Bench()
+    bench.is_desk_busy = True
+    bench.price(TRIGGER)
+    entry = bench.entry
+    begins_again(bench, after_s=20)
+    assert where(entry) is OrderState.REJECTED
+    assert (bench.state.refusals, bench.state.rejections) == (0, 0)
+
+
+def test_it_is_told_that_an_order_was_sent_and_never_answered() -> None:
+    bench = Bench()
+    bench.undercut()
+    begins_again(bench, after_s=20)
+    assert "undecided" in bench.said
+
+
+def test_a_cancel_in_flight_is_asked_for_again_at_once() -> None:
+    bench = Bench()
+    entry = bench.rest()
+    bench.wait(RULES.order_timeout_ns / SECOND_NS)
+    assert entry.state is OrderState.CANCELLING
+    bench.take()
+    begins_again(bench, after_s=0.1)
+    assert bench.took() == ["cancel entry"]
