@@ -42,8 +42,8 @@ OVER_AFTER_S: Final = 45
 """After the deadline; a day that is not flat by then never will be."""
 EXIT_NEAR_S: Final = 6
 """A life that begins so shortly before the deadline ends in the exit."""
-LOST_S: Final = 12
-"""The longest that a start may take until its books are read; an older engine leaves nothing bare."""
+BARE_S: Final = 6
+"""The longest that shares may have no stop while one engine is connected: its budget, on a busy machine."""
 
 Row = dict[str, Any]
 Json = dict[str, Any]
@@ -221,7 +221,8 @@ class KillDay:
         self._folder = folder
         self._hours = Hours.now(trading_s)
         self._books = Books(0, 0, 0, 0, 0, (0,))
-        self._born_s = self._naked_s = time.monotonic()
+        self._naked_s = time.monotonic()
+        self._connected_s: float | None = None
         self._log = (folder / "engine.log").open("ab")
         (folder / "settings.toml").write_text(self._hours.settings(folder, server), encoding="utf-8")
         (folder / "setups.csv").write_text(
@@ -263,6 +264,10 @@ class KillDay:
     async def _look_all(self) -> None:
         while True:
             self._judge(await look(self._server))
+            if not await self._told("order_listeners"):
+                self._connected_s = None
+            elif self._connected_s is None:
+                self._connected_s = time.monotonic()
             await asyncio.sleep(LOOK_S)
 
     def _judge(self, books: Books) -> None:
@@ -270,8 +275,8 @@ class KillDay:
         now_s = time.monotonic()
         if books.held <= books.selling:
             self._naked_s = now_s
-        naked_s = now_s - max(self._naked_s, self._born_s)
-        if naked_s > LOST_S:
+        naked_s = 0 if self._connected_s is None else now_s - max(self._naked_s, self._connected_s)
+        if naked_s > BARE_S:
             self._fault(f"unprotected: {books.held - books.selling} shares for {naked_s:.1f} s of one life")
             self._naked_s = now_s
         for fault in books.faults():
@@ -282,11 +287,11 @@ class KillDay:
         told = f"{self._folder.name}: {text}"
         if told not in self._tally.faults:
             self._tally.faults.append(told)
+            say(told)
 
     # --- the engine -------------------------------------------------------------------------------
 
     async def _start(self) -> Process:
-        self._born_s = time.monotonic()
         files = (
             "--config",
             str(self._folder / "settings.toml"),
@@ -312,6 +317,7 @@ class KillDay:
             with suppress(ProcessLookupError):
                 engine.send_signal(signal.SIGKILL)
             ended = await engine.wait()
+            self._connected_s = None
         if ended != -signal.SIGKILL:
             self._fault(f"the engine ended by itself: {ended}")
             return False
@@ -356,15 +362,15 @@ class KillDay:
     async def _live_on(self) -> None:
         """The last life: to the deadline, to a flat account, and to an orderly end."""
         engine = await self._start()
-        over_s = self._hours.deadline_s + OVER_AFTER_S - 5
-        while time.time() < over_s and engine.returncode is None:
-            await asyncio.sleep(LOOK_S)
-            is_flat = self._books.phase == "flat" and not self._books.selling
-            if is_flat and time.time() > self._hours.deadline_s + 2 and await self._told("order_listeners"):
-                break
-        with suppress(ProcessLookupError):
-            engine.send_signal(signal.SIGTERM)
-        ended = await engine.wait()
+        try:
+            await self._until_flat(engine)
+            with suppress(ProcessLookupError):
+                engine.send_signal(signal.SIGTERM)
+            ended = await engine.wait()
+        finally:
+            if engine.returncode is None:
+                engine.kill()
+                await engine.wait()
         books = await look(self._server)
         self._judge(books)
         if ended:
@@ -373,6 +379,15 @@ class KillDay:
             self._fault(
                 f"left over: {books.held} held, {books.buying} to be bought, {books.selling} to be sold"
             )
+
+    async def _until_flat(self, engine: Process) -> None:
+        """Return when the account is flat after the deadline, or never will be."""
+        over_s = self._hours.deadline_s + OVER_AFTER_S - 5
+        while time.time() < over_s and engine.returncode is None:
+            await asyncio.sleep(LOOK_S)
+            is_flat = self._books.phase == "flat" and not self._books.selling
+            if is_flat and time.time() > self._hours.deadline_s + 2 and await self._told("order_listeners"):
+                break
 
     def _replay(self) -> None:
         """What all those lives have written, executed again."""
@@ -385,10 +400,10 @@ class KillDay:
 
 
 async def campaign(
-    kills: int, seed: int, folder: Path, *, trading_s: int = 40, days: int = 1_000_000
-) -> Tally:
+    tally: Tally, kills: int, seed: int, folder: Path, *, trading_s: int = 40, days: int = 1_000_000
+) -> None:
     """Day after day until the engine has died so often, or so many days have passed."""
-    draw, tally = random.Random(seed), Tally()
+    draw = random.Random(seed)
     flags = ("--symbols", SYMBOL, "--tick-size", "0.05", "--set=paper.partial_fills=true")
     while tally.kills.total() < kills and tally.days < days:
         number = tally.days
@@ -403,7 +418,6 @@ async def campaign(
         say(f"day {number}: {tally.kills.total()} kills so far, {len(tally.faults)} violations")
         if not tally.kills:
             break
-    return tally
 
 
 def say(text: str) -> None:
@@ -424,7 +438,9 @@ def main() -> int:
     with TemporaryDirectory(prefix="olaf-kill-") as folder:
         if asked_for.keep is not None:
             asked_for.keep.mkdir(parents=True)
-        tally = asyncio.run(campaign(asked_for.kills, seed, asked_for.keep or Path(folder)))
+        tally = Tally()
+        with suppress(KeyboardInterrupt):
+            asyncio.run(campaign(tally, asked_for.kills, seed, asked_for.keep or Path(folder)))
     say(tally.text())
     return 1 if tally.faults else 0
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.soak.kill import ATTEMPTS, SHARES, Books, campaign
+from tests.soak.kill import ATTEMPTS, SHARES, Books, Tally, campaign
 
 ORDER = {"action": "BUY", "orderid": "1", "order_status": "open", "pricetype": "SL", "quantity": SHARES}
 TRADE = {"action": "BUY", "orderid": "1", "quantity": 4}
@@ -11,7 +11,8 @@ TRADE = {"action": "BUY", "orderid": "1", "quantity": 4}
 async def test_an_engine_killed_five_times_and_started_again_trades_on_as_if_it_had_lived(
     tmp_path: Path,
 ) -> None:
-    tally = await campaign(5, 11, tmp_path, trading_s=10, days=1)
+    tally = Tally()
+    await campaign(tally, 5, 11, tmp_path, trading_s=10, days=1)
     assert tally.faults == [], tally.text()
     assert tally.kills.total() > 0
     assert tally.replayed > 0
