@@ -10,11 +10,11 @@ import pytest
 
 from olaf_async.core.rules import SECOND_NS
 from olaf_async.domain.bar import Bar
-from olaf_async.domain.events import BarClosed, RunBegan
+from olaf_async.domain.events import BarClosed, Command, PriceTouched, RunBegan
 from olaf_async.domain.intents import ModifyOrder
 from olaf_async.domain.order import OrderState, Side, Terms
 from olaf_async.domain.trade import ExitReason
-from tests.core.bench import ENTRY, INITIAL, RULES, STRATEGY, TRIGGER, Bench, where
+from tests.core.bench import ACT_NS, ENTRY, INITIAL, OPEN_NS, RULES, STRATEGY, TRIGGER, Bench, where
 
 ONE_SHARE = replace(RULES, quantity=1)
 
@@ -229,3 +229,99 @@ def test_a_cancel_in_flight_is_asked_for_again_at_once() -> None:
     bench.take()
     begins_again(bench, after_s=0.1)
     assert bench.took() == ["cancel entry"]
+
+
+# --- answers --------------------------------------------------------------------------------------------
+
+
+def are_books_due(bench: Bench) -> bool:
+    return bench.engine.books_due_ns(bench.now_ns) <= bench.now_ns
+
+
+def test_a_second_order_behind_one_request_is_seen_asked_about_and_owns_what_was_taken_for_anothers() -> None:
+    bench = Bench()
+    bench.fill(bench.rest())
+    (placing,) = bench.take()
+    bench.settle()
+    other = bench.stranger(Side.SELL, 4)
+    assert bench.state.position.taken == 4
+    bench.settle()
+    bench.answer_late(placing, other)
+    assert "twice" in (bench.frozen() or "")
+    assert other in bench.engine.account.seen_ids
+    assert (bench.state.position.taken, bench.state.position.left) == (0, 4)
+    assert are_books_due(bench)
+
+
+def test_an_id_that_only_a_late_answer_names_belongs_to_every_complete_read() -> None:
+    bench = Bench()
+    bench.fill(bench.rest())
+    (placing,) = bench.take()
+    bench.settle()
+    bench.answer_late(placing, "77")
+    assert "77" in bench.engine.account.seen_ids
+    assert are_books_due(bench)
+
+
+def test_a_change_that_is_told_done_after_it_was_given_up_is_looked_for() -> None:
+    bench = Bench()
+    bench.hold()
+    bench.bar(ENTRY, ENTRY + 20_00, ENTRY + 5_00, ENTRY + 15_00)
+    (raised,) = bench.take()
+    bench.lose(bench.stop)
+    bench.settle()
+    bench.wait(1)
+    bench.settle()
+    assert not are_books_due(bench)
+    bench.answer_late(raised, "2")
+    assert are_books_due(bench)
+
+
+def test_a_refused_change_is_told_and_the_books_are_asked() -> None:
+    bench = Bench()
+    bench.hold()
+    bench.bar(ENTRY, ENTRY + 20_00, ENTRY + 5_00, ENTRY + 15_00)
+    bench.refuse(bench.stop)
+    assert "modify_refused" in bench.said
+    assert are_books_due(bench)
+
+
+def test_a_refused_change_of_an_exit_is_no_refusal_of_a_stop() -> None:
+    bench = Bench()
+    bench.hold()
+    bench.command(Command.FLATTEN)
+    bench.settle()
+    bench.price(90_00)
+    bench.wait(1)
+    assert bench.took()[-1] == "modify exit"
+    bench.refuse(bench.exit)
+    assert bench.state.stop_refusals == 0
+
+
+# --- the trigger ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("at_ns", "sent"),
+    [
+        (ACT_NS, ["place entry"]),
+        (OPEN_NS + STRATEGY.trigger_window_ns - 1, ["place entry"]),
+        (OPEN_NS + STRATEGY.trigger_window_ns, []),
+    ],
+)
+def test_the_window_of_the_trigger_has_its_first_instant_and_not_its_last(
+    at_ns: int, sent: list[str]
+) -> None:
+    bench = Bench()
+    bench.now_ns = at_ns
+    bench.tell(PriceTouched("ABC", at_ns, TRIGGER))
+    assert bench.took() == sent
+
+
+def test_a_print_that_was_on_its_way_renews_no_trigger_that_waits_for_its_retry() -> None:
+    bench = Bench()
+    bench.refuse(bench.undercut())
+    armed_ns = bench.state.armed_ns
+    assert armed_ns is not None
+    bench.tell(PriceTouched("ABC", bench.later(), TRIGGER))
+    assert (bench.state.armed_ns, bench.state.triggers, bench.state.rejections) == (armed_ns, 1, 1)

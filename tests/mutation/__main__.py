@@ -12,45 +12,45 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
-from types import CodeType, FrameType, FunctionType, MappingProxyType
+from types import FunctionType, MappingProxyType
+from typing import TypeAlias
 
 import pytest
+from coverage import Coverage
 
 from olaf_async.domain import order
 from tests.mutation.mutants import Mutant, mutants_of
 
+Callers: TypeAlias = dict[tuple[Path, int], list[tuple[float, pytest.Item]]]
+"""By file and line: the seconds that each test took that comes by there, and the test."""
+
 TESTS = ("tests/core", "tests/domain", "tests/model")
 PARTS = ("core", "domain")
-SLOW_S = 2.0
+ROOT = Path(__file__).parents[2]
 KILLED, SURVIVED, UNCALLED = 1, 0, 3
 
 
 class Trial:
     """A pytest plugin: in place of running the tests once, it runs them against each mutant."""
 
-    def __init__(self, modules: Sequence[str], *, least_line: int, most: int | None) -> None:
+    def __init__(self, modules: Sequence[str], lines: Collection[int]) -> None:
         self._modules = modules
-        self._least_line = least_line
-        self._most = most
+        self._lines = lines
         self.survivors: list[str] = []
         self.tally = {KILLED: 0, SURVIVED: 0, UNCALLED: 0}
         self.timeouts = 0
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Learn who calls what; then try each mutant."""
-        root = Path(__file__).parents[2]
-        mutants = [
-            mutant
-            for name in self._modules
-            for mutant in mutants_of(name, root / (name.replace(".", "/") + ".py"))
-            if mutant.line >= self._least_line
-        ][: self._most]
-        callers = _callers(session, {_function(mutant).__code__ for mutant in mutants})
+        files = {name: ROOT / (name.replace(".", "/") + ".py") for name in self._modules}
+        mutants = [mutant for name, path in files.items() for mutant in mutants_of(name, path)]
+        mutants = [mutant for mutant in mutants if not self._lines or mutant.line in self._lines]
+        callers = _callers(session, files.values())
         say(f"{len(session.items)} tests, {len(mutants)} mutants of {', '.join(self._modules)}")
         for mutant in mutants:
-            self._try(session, mutant, callers.get(_function(mutant).__code__, []))
+            self._try(session, mutant, callers.get((files[mutant.module], mutant.line), []))
         return True
 
     def _try(self, session: pytest.Session, mutant: Mutant, tests: list[tuple[float, pytest.Item]]) -> None:
@@ -85,32 +85,24 @@ def _function(mutant: Mutant) -> FunctionType:
     return found
 
 
-def _callers(
-    session: pytest.Session, codes: set[CodeType]
-) -> dict[CodeType, list[tuple[float, pytest.Item]]]:
-    """Who calls what, the quickest first. What runs at import is called by everybody."""
-    callers: dict[CodeType, list[tuple[float, pytest.Item]]] = {}
-    everybody = []
-    for item in session.items:
-        called: set[CodeType] = set()
-
-        def on(frame: FrameType, event: str, _arg: object, called: set[CodeType] = called) -> None:
-            if event == "call" and frame.f_code in codes:
-                called.add(frame.f_code)
-
+def _callers(session: pytest.Session, files: Iterable[Path]) -> Callers:
+    """Which tests come by each line, the quickest first."""
+    watch = Coverage(data_file=None, include=[str(path) for path in files])
+    took: dict[str, float] = {}
+    watch.start()
+    for number, item in enumerate(session.items):
+        watch.switch_context(str(number))
         begun = time.perf_counter()
-        sys.setprofile(on)
-        try:
-            _run(session, item)
-        finally:
-            sys.setprofile(None)
-        took = time.perf_counter() - begun
-        everybody.append((took, item))
-        for code in called:
-            callers.setdefault(code, []).append((took, item))
+        _run(session, item)
+        took[str(number)] = time.perf_counter() - begun
+    watch.stop()
     assert not session.testsfailed, "the tests pass before anything is changed"
-    callers[order._table.__code__] = everybody
-    return {code: sorted(tests, key=lambda test: test[0]) for code, tests in callers.items()}
+    data, callers = watch.get_data(), dict[tuple[Path, int], list[tuple[float, pytest.Item]]]()
+    for path in files:
+        for line, numbers in data.contexts_by_lineno(str(path)).items():
+            tests = sorted((took[number], number) for number in numbers if number)
+            callers[path, line] = [(seconds, session.items[int(number)]) for seconds, number in tests]
+    return callers
 
 
 def _run(session: pytest.Session, item: pytest.Item) -> None:
@@ -149,13 +141,10 @@ def main() -> None:
     )
     parser = argparse.ArgumentParser(prog="make mutate", description=__doc__)
     parser.add_argument("modules", nargs="*", default=known, help="such as core.guards; else all of them")
-    parser.add_argument("--from-line", type=int, default=0)
-    parser.add_argument("--most", type=int, default=None)
-    parser.add_argument("--tests", nargs="*", default=TESTS)
+    parser.add_argument("--lines", type=int, nargs="*", default=(), help="only these lines")
+    parser.add_argument("--tests", nargs="*", default=TESTS, help="files or folders; else those of the suite")
     given = parser.parse_args()
-    trial = Trial(
-        [f"olaf_async.{name}" for name in given.modules], least_line=given.from_line, most=given.most
-    )
+    trial = Trial([f"olaf_async.{name}" for name in given.modules], given.lines)
     options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--capture=no", "--no-header"]
     pytest.main([*options, *given.tests], plugins=[trial])
     killed, survived, uncalled = (trial.tally[verdict] for verdict in (KILLED, SURVIVED, UNCALLED))

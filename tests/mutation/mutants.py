@@ -116,13 +116,15 @@ def _mutant(tree: ast.Module, module: str, qualname: str, number: int, variant: 
 
 
 def _is_in_text(function: ast.FunctionDef, node: ast.AST) -> bool:
-    """What only makes words: a message, the text of an assertion, a documentation string."""
+    """What only makes words: a message, the text of an assertion, the name of a type."""
     for above in ast.walk(function):
         inside: list[ast.AST] = []
         if isinstance(above, ast.JoinedStr):
             inside = list(ast.walk(above))
         elif isinstance(above, ast.Assert) and above.msg is not None:
             inside = list(ast.walk(above.msg))
+        elif isinstance(above, ast.AnnAssign):
+            inside = list(ast.walk(above.annotation))
         elif isinstance(above, ast.Call) and getattr(above.func, "attr", "") == "say":
             inside = [part for argument in above.args for part in ast.walk(argument)]
         elif isinstance(above, ast.Assign) and isinstance(above.value, ast.JoinedStr | ast.Constant):
