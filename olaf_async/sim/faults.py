@@ -66,6 +66,9 @@ MEANINGS = {
 COOL, HOT = 12, 4
 """One in so many times, where a fault could strike."""
 
+DEAR = frozenset({Fault.CLOCK, Fault.RESTART, Fault.CUT})
+"""These cost a day a third of its time and more; they are on half as often as the others."""
+
 
 class Swarm:
     """The faults of one day. ``odds`` of a class that is off are not there."""
@@ -74,7 +77,7 @@ class Swarm:
         self._draw = choices.draw
         self.odds: dict[Fault, int] = {}
         for fault in allowed:
-            heat = choices.draw(f"heat of {fault.value}", 3, one_in=2)
+            heat = choices.draw(f"heat of {fault.value}", 3, one_in=4 if fault in DEAR else 2)
             if heat:
                 self.odds[fault] = (COOL, HOT)[heat - 1]
 

@@ -25,7 +25,7 @@ from olaf_async.sim.world import CLOSE_NS, OPEN_NS, Walls, World
 from tests.races.walls import NO_WALL_LEFT, checks_nothing
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = 8
+PARTS = 4
 
 
 def sells_what_was_planned(state: SymbolState, _side: object) -> int:
@@ -42,7 +42,7 @@ UNLOCKED = Walls(guards=NO_WALL_LEFT["guards"], check=checks_nothing, new_lock=N
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_a_thousand_days_with_all_faults_break_no_promise(part: int) -> None:
-    """Each eighth sees on its own whatever a campaign has to see."""
+    """Each quarter sees on its own whatever a campaign has to see."""
     tally = Tally()
     for result in run_days(range(part, ENOUGH, PARTS), Plan()):
         tally.add(result)
