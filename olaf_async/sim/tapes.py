@@ -10,9 +10,9 @@ import json
 import platform
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
-from olaf_async import __version__
 from olaf_async.sim.choices import Drawn, Logged
 from olaf_async.sim.sealed import SimulationError
 
@@ -32,7 +32,7 @@ class Recorded:
     entries: tuple[Drawn, ...]
     digest: str
     python: str = platform.python_version()
-    program: str = __version__
+    program: str = version("olaf-async")
 
 
 def digest_of(log: Iterable[Logged]) -> str:
