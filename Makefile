@@ -17,7 +17,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test check setup fmt style lint types imports spelling static cover soak-kill switch-off sim soak-sim bench notebook docs safety lock image clean
+.PHONY: help run test check setup fmt style lint types imports spelling static cover soak-kill switch-off mutate sim soak-sim bench notebook docs safety lock image clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -68,6 +68,9 @@ soak-kill: $(VENV)/.dev ## kill the live engine 300 times at random instants (AR
 
 switch-off: $(VENV)/.dev ## each protection switched off in a copy: do its tests notice? (ARGS="word" for some of them)
 	@$(BIN)/python -m tests.sequences.switch_off $(ARGS)
+
+mutate: $(VENV)/.dev ## one sign of core and domain changed at a time: do the tests notice? (ARGS="core.exits domain.order")
+	@$(BIN)/python -m tests.mutation $(ARGS)
 
 sim: $(VENV)/.dev ## the simulator's part of the suite: model, searches, a thousand days
 	@OLAF_TELL=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal tests/model tests/sim $(ARGS)
