@@ -5,9 +5,11 @@ Owns how a campaign looks to a person. It must never decide what counts as broke
 
 import json
 import os
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -100,6 +102,22 @@ def simulate(  # noqa: PLR0913 -- one parameter for each flag
         Path | None,
         typer.Option("--scenario", metavar="FILE", help="One day again, from the tape that was kept of it."),
     ] = None,
+    strategy: Annotated[
+        str | None,
+        typer.Option(
+            "--strategy",
+            metavar="MODULE:NAME",
+            help="Trade all symbols by this: NAME(setup, session), from a module in this folder.",
+        ),
+    ] = None,
+    beside: Annotated[
+        str | None,
+        typer.Option(
+            "--beside",
+            metavar="MODULE:NAME",
+            help="Run this beside the engine: await NAME(ports), with the same ports.",
+        ),
+    ] = None,
     jobs: Annotated[
         int | None, typer.Option("--jobs", min=1, metavar="N", help="Processes; else one for each core.")
     ] = None,
@@ -112,20 +130,27 @@ def simulate(  # noqa: PLR0913 -- one parameter for each flag
         raise typer.BadParameter("give one of --seeds, --seed and --scenario")
     invocation = context.ensure_object(Invocation)
     folder = invocation.load(config, sets).journal.dir / "simulated"
-    from olaf_async.sim.campaign import Plan, Tally
+    from olaf_async.sim.campaign import Plan, Tally, checked
+    from olaf_async.sim.yours import Own, OwnCodeError
 
-    plan = Plan(order, read_faults(faults))
+    sys.path.insert(0, str(Path.cwd()))
+    plan = Plan(order, read_faults(faults), own=checked(Own(strategy, beside)))
     tally, began_s = Tally(), time.monotonic()
     if scenario is not None:
-        plan, days = _taped(scenario)
+        plan, days = _taped(scenario, plan)
     else:
         days = _days(plan, _seeds(seeds, seed, minutes), jobs, minutes)
-    with _watched(invocation, tally) as look:
-        for result in days:
-            tally.add(result)
-            look()
-            if as_json:
-                typer.echo(json.dumps(_as_json(result)))
+    try:
+        with _watched(invocation, tally) as look:
+            for result in days:
+                tally.add(result)
+                look()
+                if as_json:
+                    typer.echo(json.dumps(_as_json(result)))
+    except OwnCodeError as error:
+        invocation.errors.print("What you brought has failed:", style="bold red")
+        invocation.errors.print(str(error), markup=False)
+        raise typer.Exit(ERROR) from None
     if not as_json:
         report(invocation, tally, plan, folder, time.monotonic() - began_s)
     _exit_as(invocation, tally, plan)
@@ -153,13 +178,12 @@ def _days(plan: "Plan", seeds: Iterable[int], jobs: int | None, minutes: float |
     )
 
 
-def _taped(path: Path) -> "tuple[Plan, Iterator[Result]]":
-    """The day of a tape.
+def _taped(path: Path, plan: "Plan") -> "tuple[Plan, Iterator[Result]]":
+    """The day of a tape, with what the person has brought.
 
     Raises:
         ConfigError: the file is no tape of a day, or of another program.
     """
-    from olaf_async.sim.campaign import Plan
     from olaf_async.sim.choices import Choices, Tape
     from olaf_async.sim.day import run_day
     from olaf_async.sim.faults import listed
@@ -170,13 +194,13 @@ def _taped(path: Path) -> "tuple[Plan, Iterator[Result]]":
     try:
         tape = read_tape(path)
         kind, seed, order, names = tape.scenario.split(" ")
-        plan = Plan(order, listed(names))
+        plan = replace(plan, order=order, faults=listed(names))
     except (OSError, SimulationError, ValueError) as error:
         raise ConfigError(f"{path}: not the tape of a simulated day ({error})") from None
     if kind != "day" or order not in ORDERS:
         raise ConfigError(f"{path}: a tape of {tape.scenario!r}, which is no simulated day")
     choices = Choices(Tape(tape.entries, is_exact=False))
-    return plan, iter([run_day(int(seed), order, plan.faults, choices=choices)])
+    return plan, iter([run_day(int(seed), order, plan.faults, walls=plan.standing, choices=choices)])
 
 
 @contextmanager
@@ -266,8 +290,14 @@ def _explain(invocation: Invocation, result: "Result", plan: "Plan", folder: Pat
     write_tape(tape, Recorded(scenario, first.promise, small.drawn, small.digest))
     chosen = "" if len(plan.faults) == len(type(plan)().faults) else f" --faults {names}"
     console.print("Again, the whole day and the short one:")
-    console.print(f"  {command()} simulate --seed {result.seed} --order {result.order}{chosen}", markup=False)
-    console.print(f"  {command()} simulate --scenario {shown_path(tape)}", markup=False)
+    console.print(
+        f"  {command()} simulate --seed {result.seed} --order {result.order}{chosen}{plan.own.flags}",
+        markup=False,
+        soft_wrap=True,
+    )
+    console.print(
+        f"  {command()} simulate --scenario {shown_path(tape)}{plan.own.flags}", markup=False, soft_wrap=True
+    )
 
 
 def _exit_as(invocation: Invocation, tally: "Tally", plan: "Plan") -> None:

@@ -8,15 +8,16 @@ import gc
 import multiprocessing
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Final
 
-from olaf_async.sim.choices import Choices, Drawn, Tape
+from olaf_async.sim.choices import Choices, Drawn, Tape, calm
 from olaf_async.sim.day import Result, run_day
 from olaf_async.sim.faults import Fault
 from olaf_async.sim.shrink import shrink
-from olaf_async.sim.world import STANDING, Walls
+from olaf_async.sim.world import STANDING, SYMBOLS, Walls, plan_of
+from olaf_async.sim.yours import Own, check_strategy, find
 
 ORDER_OF: Final = ("fifo", "lanes", "pct")
 CHUNK: Final = 16
@@ -84,18 +85,41 @@ class Tally:
 class Plan:
     """Which days: ``order`` None gives each seed its own; of ``faults`` each seed draws its swarm.
 
-    ``walls`` are taken out by tests, to see that their absence is noticed.
+    ``walls`` are taken out by tests, to see that their absence is noticed; ``own`` is what a person put in.
     """
 
     order: str | None = None
     faults: tuple[Fault, ...] = tuple(Fault)
     walls: Walls | None = None
+    own: Own = field(default_factory=Own)
+
+    @property
+    def standing(self) -> Walls:
+        """The engine that is tried."""
+        own = self.own
+        return replace(
+            self.walls or STANDING,
+            new_strategy=None if own.strategy is None else find(own.strategy),
+            beside=None if own.beside is None else find(own.beside),
+        )
 
     def run(self, seed: int) -> Result:
         """One of its days."""
-        return run_day(
-            seed, self.order or ORDER_OF[seed % len(ORDER_OF)], self.faults, walls=self.walls or STANDING
-        )
+        return run_day(seed, self.order or ORDER_OF[seed % len(ORDER_OF)], self.faults, walls=self.standing)
+
+
+def checked(own: Own) -> Own:
+    """The same, once it has been found and tried.
+
+    Raises:
+        ConfigError: there is no such thing, or it is none of the kind.
+    """
+    if own.strategy is not None:
+        plan = plan_of(SYMBOLS[0], calm())
+        check_strategy(own.strategy, plan.setup, plan.session)
+    if own.beside is not None:
+        find(own.beside)
+    return own
 
 
 def shortest(result: Result, plan: Plan, attempts_max: int) -> Result:
@@ -104,8 +128,7 @@ def shortest(result: Result, plan: Plan, attempts_max: int) -> Result:
 
     def replays(entries: tuple[Drawn, ...]) -> tuple[Drawn, ...] | None:
         choices = Choices(Tape(entries, is_exact=False))
-        walls = plan.walls or STANDING
-        again = run_day(result.seed, result.order, plan.faults, walls=walls, choices=choices)
+        again = run_day(result.seed, result.order, plan.faults, walls=plan.standing, choices=choices)
         if not again.violations or again.violations[0].promise != promise:
             return None
         best[again.drawn] = again

@@ -15,6 +15,7 @@ Always, after every change at the exchange and at every send:
     I7  never more order calls in a second than the limit
     I8  an order update is taken in in the instant in which it comes
     I9  no entry on a feed that has been silent for longer than the limit
+Of a strategy that a person has brought (`sim/yours.py`): Y1, Y2.
 Eventually, once nothing goes wrong any more:
     E1  belief equals truth
     E2  shares without a stop for longer than `PATIENCE_NS`: a person has been called
@@ -52,6 +53,8 @@ PROMISES: Final = MappingProxyType(
         "I7": "never more order calls in a second than the limit",
         "I8": "an order update is taken in at once",
         "I9": "no entry on a silent feed",
+        "Y1": "a strategy, asked the same again, answers the same",
+        "Y2": "a strategy's prices are orders that a broker takes",
         "E1": "belief becomes truth",
         "E2": "shares without a stop call a person",
         "E3": "a stop that was reached closes the position, or calls a person",
@@ -231,7 +234,8 @@ class Checkers:
         if not -truth.strange <= truth.held <= truth.planned:
             self.broken("I2", symbol, f"{truth.held} shares held, {truth.planned} planned")
         if truth.for_sale > max(0, truth.held) + truth.strange:
-            self.broken("I2", symbol, f"{truth.for_sale} shares for sale, {truth.held} held")
+            what = f"{truth.for_sale} shares for sale, {truth.held} held"
+            self.broken("I2", symbol, f"{what}: were all of them sold, it would hold the other side")
 
     # --- what leaves the engine -------------------------------------------------------------------
 
@@ -244,7 +248,9 @@ class Checkers:
         if len(sends) > self._rules.max_orders_per_s:
             self.broken("I7", None, f"{len(sends)} order calls within a second")
         if intent.request not in self.journalled:
-            self.broken("I3", intent.symbol, f"{intent.key} is sent and was not journalled")
+            self.broken(
+                "I3", intent.symbol, f"{intent.key} is sent and was not journalled: it went around the desk"
+            )
         if isinstance(intent, PlaceOrder):
             self._placing(intent, self.truths[intent.symbol])
 
@@ -382,7 +388,9 @@ class Checkers:
         for standing in truth.orders.values():
             order = known.get(standing.order_id)
             if order is None:
-                self.broken("E1", truth.setup.symbol, f"{standing.order_id} is not known")
+                key = self._server.ours[standing.order_id].key
+                text = f"the engine knows nothing of {key} ({standing.order_id}), which went out in its name"
+                self.broken("E1", truth.setup.symbol, text)
                 continue
             is_same = order.is_outstanding == standing.is_working and order.filled == standing.filled
             if standing.is_working:

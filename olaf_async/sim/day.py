@@ -22,6 +22,7 @@ from olaf_async.sim.power import PowerLoop
 from olaf_async.sim.table import Step
 from olaf_async.sim.telling import steps_of
 from olaf_async.sim.world import CLOSE_NS, OPEN_NS, STANDING, Walls, World
+from olaf_async.sim.yours import OwnCodeError, told
 
 BEFORE_NS: Final = SECOND_NS
 """How long before the open the engine is started."""
@@ -53,7 +54,11 @@ def run_day(
     walls: Walls = STANDING,
     choices: Choices | None = None,
 ) -> Result:
-    """Simulate one day. ``choices`` take the place of the seed's where a tape is replayed."""
+    """Simulate one day. ``choices`` take the place of the seed's where a tape is replayed.
+
+    Raises:
+        OwnCodeError: what a person has put into the engine, or beside it, has failed.
+    """
     drawing = choices or seeded(seed)
     loop = PowerLoop(start_ns=OPEN_NS - BEFORE_NS, pick=ORDERS[order](drawing))
     try:
@@ -68,6 +73,8 @@ def run_day(
             world.checkers.broken("I5", None, repr(left))
     finally:
         loop.close()
+    if world.own_error is not None:
+        raise OwnCodeError(f"{told(world.own_error)}\non the simulated day --seed {seed} --order {order}")
     return _result(seed, order, world, drawing)
 
 

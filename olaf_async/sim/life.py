@@ -6,11 +6,12 @@ all that hangs on it, reached through its ports and nothing else. Must never dec
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, cast
 
 from olaf_async.adapters.clock import LoopClock
 from olaf_async.adapters.journal.codec import Account, EightyTwentyPlan, Header
-from olaf_async.core.engine import Engine
+from olaf_async.core.engine import Engine, Plan
 from olaf_async.core.past import Past
 from olaf_async.domain.events import Commanded, OrderUpdated
 from olaf_async.domain.intents import CancelOrder, ModifyOrder, OrderIntent, PlaceOrder, Say
@@ -20,8 +21,9 @@ from olaf_async.ports.feed import Tick
 from olaf_async.ports.journal import Entry, Record
 from olaf_async.shell.supervisor import Outcome, Ports, Supervisor
 from olaf_async.sim.faults import SECOND_NS, Fault
-from olaf_async.sim.mailbox import Mailbox, wake
+from olaf_async.sim.mailbox import Doubled, Mailbox, wake
 from olaf_async.sim.power import Disk, Machine
+from olaf_async.sim.yours import Aside, Beside
 
 if TYPE_CHECKING:
     from olaf_async.sim.world import World
@@ -38,16 +40,20 @@ class Life:
         self._loop = world.loop
         self.machine = Machine(world.loop)
         self.disk = Disk(records)
-        self.feed: Mailbox[Tick] = Mailbox(world.loop)
-        self.news_heard: Mailbox[AccountNews] = Mailbox(world.loop)
+        kind = Mailbox if world.walls.beside is None else Doubled
+        self.feed: Mailbox[Tick] = kind(world.loop)
+        self.news_heard: Mailbox[AccountNews] = kind(world.loop)
         self.is_cut: asyncio.Future[None] = world.loop.create_future()
         self.outcome: Outcome | None = None
         has_clock = world.faults.has(Fault.CLOCK)
-        clock = LoopClock(world.loop)
+        self._ports = Ports(
+            *(self, self, LoopClock(world.loop), self, self),
+            wall_skew_ns=world.wall_skew_ns if has_clock else None,
+        )
         self.supervisor = Supervisor(
             world.plans,
             world.rules,
-            Ports(self, self, clock, self, self, wall_skew_ns=world.wall_skew_ns if has_clock else None),
+            self._ports,
             timeout_ns=TIMEOUT_NS,
             past=past,
             guards=world.walls.guards,
@@ -68,15 +74,25 @@ class Life:
 
     def start(self) -> asyncio.Task[None]:
         """Begin the run on its machine."""
-        kept = tuple(EightyTwentyPlan.of(plan) for plan in self._world.plans.values())
+        kept = tuple(_kept(self._world, plan) for plan in self._world.plans.values())
         day = next(iter(self._world.plans.values())).session.day
         self.disk.append(
             Entry.HEADER, self._loop.now_ns, Header("sim", ACCOUNT, day, self._world.rules, kept)
         )
-        return self.machine.start(self._run(), "engine")
+        running = self.machine.start(self._run(), "engine")
+        if self._world.walls.beside is not None:
+            self.machine.start(self._beside(self._world.walls.beside), "beside")
+        return running
 
     async def _run(self) -> None:
         self.outcome = await self.supervisor.run()
+
+    async def _beside(self, beside: Beside) -> None:
+        aside = Aside(self._world, self)
+        try:
+            await beside(replace(self._ports, broker=aside, feed=aside))
+        except Exception as error:  # noqa: BLE001 -- it is a person's own code: whatever it raises is told
+            self._world.failed(error)
 
     def cut(self) -> None:
         """The power is gone."""
@@ -153,6 +169,25 @@ class Life:
     def flush(self) -> None:
         """See Journal."""
         self.disk.flush()
+
+
+@dataclass(frozen=True, slots=True)
+class _OwnPlan:
+    """What the header of a simulated journal has of a plan with a person's own strategy."""
+
+    world: "World"
+    setup_of: Plan
+
+    def plan(self) -> Plan:
+        """The plan with the strategy made anew, as another process would."""
+        return self.world.owned(self.setup_of)
+
+
+def _kept(world: "World", plan: Plan) -> EightyTwentyPlan:
+    if world.walls.new_strategy is None:
+        return EightyTwentyPlan.of(plan)
+    # This journal never becomes bytes; all that is asked of the plan is to be made again.
+    return cast("EightyTwentyPlan", _OwnPlan(world, plan))
 
 
 def unstamped(_engine: Engine) -> str:

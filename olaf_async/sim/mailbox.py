@@ -36,6 +36,19 @@ class Mailbox(Generic[_T]):
             await self._waiter
 
 
+class Doubled(Mailbox[_T]):
+    """A mailbox with a second reader, who gets the same items."""
+
+    def __init__(self, loop: SimLoop) -> None:
+        super().__init__(loop)
+        self.second: Mailbox[_T] = Mailbox(loop)
+
+    def put(self, item: _T | Exception) -> None:
+        """See Mailbox."""
+        super().put(item)
+        self.second.put(item)
+
+
 def wake(future: asyncio.Future[None]) -> None:
     """Let whoever waits for it go on; it may have been woken or cancelled already."""
     if not future.done():

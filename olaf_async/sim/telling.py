@@ -3,6 +3,7 @@
 Owns the words. It is a function of what the journal and the exchange have kept; it never looks at a clock.
 """
 
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from olaf_async.adapters.paper.orders import Change, What
@@ -20,6 +21,7 @@ from olaf_async.domain.events import (
 from olaf_async.domain.intents import CancelOrder, ModifyOrder, OrderIntent, PlaceOrder
 from olaf_async.domain.order import Terms
 from olaf_async.domain.price import to_text
+from olaf_async.ports.broker import Books
 from olaf_async.ports.journal import Entry, NotSent, PutOff, Record
 from olaf_async.sim.table import Step
 
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from olaf_async.sim.checkers import Violation
     from olaf_async.sim.world import World
 
-COLUMNS = ("exchange", "feed", "news", "poller", "call", "desk", "pump", "person")
+COLUMNS = ("exchange", "feed", "news", "poller", "call", "desk", "pump", "beside", "person")
 
 
 def steps_of(world: "World", violation: "Violation") -> tuple[Step, ...]:
@@ -43,6 +45,7 @@ def steps_of(world: "World", violation: "Violation") -> tuple[Step, ...]:
         told = _told(record, symbol)
         if told is not None:
             steps.append(Step(record.at_ns, *told))
+    steps += _aside(world.aside, symbol)
     steps += [
         Step(at_ns, "person", f"hears {say.code}")
         for at_ns, say in world.alarms
@@ -94,10 +97,8 @@ def _event(body: object, symbol: str | None) -> tuple[str, str] | None:  # noqa:
             return "news", f"{row.order_id[-3:]} {row.status.value}, {row.filled} filled"
         case StreamChanged(is_up=is_up):
             return "news", "the stream is up" if is_up else "the stream is down"
-        case BooksRead(positions=positions, orders=orders):
-            working = sum(row.symbol == symbol and row.status.value == "working" for row in orders)
-            held = sum(row.quantity for row in positions if row.symbol == symbol)
-            return "poller", f"reads {working} working, {held} held"
+        case BooksRead(orders=orders, trades=trades, positions=positions):
+            return "poller", _read(Books(orders, trades, positions), symbol)
         case BooksFailed(why=why):
             return "poller", f"cannot read: {why}"
         case OrderAnswered(key=key, outcome=outcome, message=message):
@@ -110,6 +111,36 @@ def _event(body: object, symbol: str | None) -> tuple[str, str] | None:  # noqa:
             return "pump", "a bar closes"
         case _:
             return None
+
+
+def _aside(acts: Iterable[tuple[int, object]], symbol: str | None) -> Iterator[Step]:
+    """What code beside the engine did; of reads that show the same, the first and the last in a row."""
+    told: list[Step] = []
+    for at_ns, what in acts:
+        done = _done(what, symbol)
+        if done is None:
+            continue
+        if [step.text for step in told[-2:]] == [done, done]:
+            told.pop()
+        told.append(Step(at_ns, "beside", done))
+    return iter(told)
+
+
+def _done(what: object, symbol: str | None) -> str | None:
+    """What code beside the engine did; None where it is about another symbol."""
+    match what:
+        case Books():
+            return _read(what, symbol)
+        case PlaceOrder() | ModifyOrder() | CancelOrder() if symbol in (None, what.symbol):
+            return f"sends {_asked(what)}"
+        case _:
+            return None
+
+
+def _read(books: Books, symbol: str | None) -> str:
+    working = sum(row.symbol == symbol and row.status.value == "working" for row in books.orders)
+    held = sum(row.quantity for row in books.positions if row.symbol == symbol)
+    return f"reads {working} working, {held} held"
 
 
 def _asked(intent: OrderIntent) -> str:

@@ -6,9 +6,10 @@ choice is a draw; the same draws give the same day to the nanosecond.
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from fractions import Fraction
+from functools import partial
 from typing import Final
 
 from olaf_async.adapters.journal.rerun import recover
@@ -39,6 +40,7 @@ from olaf_async.sim.mailbox import wake
 from olaf_async.sim.power import PowerLoop
 from olaf_async.sim.prices import Print, path
 from olaf_async.sim.server import Server
+from olaf_async.sim.yours import Asked, Beside, NewStrategy
 from olaf_async.strategies.eighty_twenty import EightyTwenty, EightyTwentyRules
 
 DAY: Final = date(2026, 11, 23)
@@ -59,11 +61,16 @@ MISCHIEF_NS: Final = 5 * SECOND_NS
 
 @dataclass(frozen=True, slots=True)
 class Walls:
-    """What may be taken out of the engine, to see whether its absence is noticed."""
+    """What may be taken out of the engine, to see whether its absence is noticed.
+
+    And what a person puts into it, or ``beside`` it, to see whether that keeps the promises too.
+    """
 
     guards: Guards = STANDARD
     check: Check = check_invariants
     new_lock: Callable[[], Lock] = asyncio.Lock
+    new_strategy: NewStrategy | None = None
+    beside: Beside | None = None
 
 
 STANDING: Final = Walls()
@@ -80,9 +87,11 @@ class World:
         self.walls = walls
         self.sometimes: set[str] = set()
         self.alarms: list[tuple[int, Say]] = []
+        self.aside: list[tuple[int, object]] = []
+        self.own_error: Exception | None = None
         self.faults = Swarm(choices, allowed)
         self.rules = _rules(choices)
-        self.plans = {symbol: _plan(symbol, choices) for symbol in SYMBOLS}
+        self.plans = {symbol: self.owned(plan_of(symbol, choices)) for symbol in SYMBOLS}
         setups = {symbol: plan.setup for symbol, plan in self.plans.items()}
         self.exchange = PaperExchange(
             PaperRules(square_off_s=None),
@@ -109,6 +118,24 @@ class World:
     def saw(self, what: str) -> None:
         """Note that something has happened which a campaign must see sometimes."""
         self.sometimes.add(what)
+
+    def owned(self, plan: Plan) -> Plan:
+        """The plan with the strategy that a person has brought, if one has."""
+        new_strategy, setup = self.walls.new_strategy, plan.setup
+        if new_strategy is None:
+            return plan
+        own = new_strategy(setup, plan.session)
+        return replace(plan, strategy=Asked(own, setup, partial(self._own_broken, setup.symbol), self.failed))
+
+    def _own_broken(self, symbol: str, promise: str, text: str) -> None:
+        self.checkers.now_ns = self.loop.now_ns
+        self.checkers.broken(promise, symbol, text)
+        self.end()
+
+    def failed(self, error: Exception) -> None:
+        """A person's own code has raised: the day proves nothing any more."""
+        self.own_error = self.own_error or error
+        self.end()
 
     # --- what happens when ------------------------------------------------------------------------
 
@@ -238,7 +265,12 @@ class World:
     def executes_again(self, life: Life, past: Past | None) -> None:
         """I6: what the whole journal gives is what the engine believed when it came to its end."""
         if past is None or fingerprint(past.engine) != fingerprint(life.engine):
-            self.checkers.broken("I6", None, "the journal, executed again, gives another belief")
+            self.checkers.broken(
+                "I6",
+                None,
+                "the journal, executed again, gives another belief: something in the engine depends on more"
+                " than it was told",
+            )
 
     async def downtime(self) -> None:
         """Until somebody starts the engine again; in the calm that is soon."""
@@ -423,7 +455,8 @@ def _rules(choices: Choices) -> Rules:
     )
 
 
-def _plan(symbol: str, choices: Choices) -> Plan:
+def plan_of(symbol: str, choices: Choices) -> Plan:
+    """What is traded of this symbol on a day, by the 80-20."""
     direction = (Direction.LONG, Direction.SHORT)[choices.draw("direction", 2, one_in=4)]
     session = Session(DAY, OPEN_NS, OPEN_NS, EXIT_NS, CLOSE_NS)
     setup = Setup(symbol, DAY, ENTRY, ENTRY - direction * 50, 5, 2_00, direction)
