@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from olaf_async.domain.bar import Bar
+from olaf_async.domain.price import floor_to_tick
 from olaf_async.domain.session import Session
 from olaf_async.domain.setup import Direction, Setup
 from olaf_async.strategies.protocol import Arming, Oriented, oriented
@@ -32,20 +33,21 @@ class Steady:
         """Where the entry rests."""
         return oriented(self.setup.entry_price, self.direction)
 
-    def arming(self, *, after_exit: bool) -> Arming:  # noqa: ARG002 -- the same before and after an exit
+    def arming(self, *, after_exit: bool) -> Arming:
         """The undercut of the setup, at any time until the exit."""
         trigger = oriented(self.setup.trigger_price, self.direction)
         return Arming(trigger, self.session.act_from_ns, self.session.exit_ns)
 
     def initial_stop(self, fill: Oriented) -> Oriented:
-        """Twenty ticks behind the fill."""
-        return fill - 20 * self.setup.tick_size
+        """Twenty ticks behind the fill, down to the tick: a fill in parts has an average price."""
+        tick = self.setup.tick_size
+        return floor_to_tick(fill - 20 * tick, tick)
 
-    def target(self, fill: Oriented, initial_stop: Oriented) -> Oriented | None:  # noqa: ARG002 -- there is none
+    def target(self, fill: Oriented, initial_stop: Oriented) -> Oriented | None:
         """None: it stays in until the stop or the exit."""
         return None
 
-    def trailed_stop(self, bar: Bar, *, is_entry_bar: bool) -> Oriented | None:  # noqa: ARG002 -- any bar will do
+    def trailed_stop(self, bar: Bar, *, is_entry_bar: bool) -> Oriented | None:
         """At the entry, once a bar has closed twenty ticks above it."""
         has_run = oriented(bar.close, self.direction) >= self.entry + 20 * self.setup.tick_size
         return self.entry if has_run else None
