@@ -40,8 +40,8 @@ LOOK_S: Final = 0.2
 PRINT_S: Final = 0.06
 OVER_AFTER_S: Final = 45
 """After the deadline; a day that is not flat by then never will be."""
-EXIT_NEAR_S: Final = 6
-"""A life that begins so shortly before the deadline ends in the exit."""
+EXIT_NEAR_S: Final = 4
+"""A life that is connected so shortly before the deadline, or after it, ends in the exit."""
 BARE_S: Final = 6
 """The longest that shares may have no stop while one engine is connected: its budget, on a busy machine."""
 
@@ -329,16 +329,16 @@ class KillDay:
 
     async def _until_the_moment(self) -> None:
         """Any instant, one at which a request is on its way, one within a trade, or one within the exit."""
+        kind = self._draw.choice(("any", "request", "entering", "held"))
+        wait_s, number = self._draw.uniform(0, 1.5), self._draw.randrange(1, 6)
+        if kind == "any":
+            await asyncio.sleep(wait_s * 3)
+            return
+        await self._reached("order_listeners", 1, within_s=15)
         to_deadline_s = self._hours.deadline_s - time.time()
         if to_deadline_s < EXIT_NEAR_S:
-            await asyncio.sleep(max(0, to_deadline_s) + self._draw.uniform(0, 1))
+            await asyncio.sleep(max(0, to_deadline_s) + wait_s / 3)
             return
-        kind = self._draw.choice(("any", "request", "entering", "held"))
-        if kind == "any":
-            await asyncio.sleep(self._draw.uniform(0.1, 5))
-            return
-        wait_s, number = self._draw.uniform(0, 1.5), self._draw.randrange(1, 6)
-        await self._reached("order_listeners", 1)
         if kind == "request":
             await asyncio.sleep(wait_s)
             await self._reached("requests", await self._told("requests") + number)
@@ -348,10 +348,10 @@ class KillDay:
             await asyncio.sleep(LOOK_S / 4)
         await asyncio.sleep(wait_s / 5)
 
-    async def _reached(self, what: str, count: int) -> None:
+    async def _reached(self, what: str, count: int, within_s: float = 4) -> None:
         """Ask until the server has counted so many, as fast as it answers; not for ever."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(4):
+            async with asyncio.timeout(within_s):
                 while await self._told(what) < count:
                     pass
 
