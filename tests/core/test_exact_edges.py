@@ -8,6 +8,7 @@ from fractions import Fraction
 
 import pytest
 
+from olaf_async.core.guards import is_feed_fresh
 from olaf_async.core.rules import SECOND_NS
 from olaf_async.domain.bar import Bar
 from olaf_async.domain.events import BarClosed, Command, PriceTouched, RunBegan
@@ -325,3 +326,67 @@ def test_a_print_that_was_on_its_way_renews_no_trigger_that_waits_for_its_retry(
     assert armed_ns is not None
     bench.tell(PriceTouched("ABC", bench.later(), TRIGGER))
     assert (bench.state.armed_ns, bench.state.triggers, bench.state.rejections) == (armed_ns, 1, 1)
+
+
+# --- one trade after another ----------------------------------------------------------------------------
+
+
+def test_after_a_target_the_symbol_may_be_entered_again() -> None:
+    bench = Bench(strategy=replace(STRATEGY, take_profit_r=Fraction(1)))
+    bench.hold()
+    bench.price(ENTRY + 1_00)
+    bench.settle()
+    bench.fill(bench.exit)
+    bench.settle()
+    bench.take()
+    assert bench.state.leaving is None
+    bench.price(TRIGGER)
+    assert bench.took() == ["place entry"]
+
+
+def test_each_trade_has_its_own_count_of_stops_that_were_taken_away() -> None:
+    bench = Bench()
+    for trade in range(2):
+        bench.hold()
+        bench.end(bench.stop)
+        bench.settle()
+        bench.wait(3)
+        bench.settle()
+        assert (bench.state.stops_gone, bench.stop.state) == (1, OrderState.WORKING), trade
+        bench.fill(bench.stop)
+        bench.settle()
+        assert bench.state.stops_gone == 0
+        bench.take()
+
+
+def test_two_other_hands_take_what_each_of_them_closed() -> None:
+    bench = Bench()
+    bench.hold()
+    bench.stranger(Side.SELL, 4)
+    bench.stranger(Side.SELL, 4)
+    assert (bench.state.held, bench.state.position.taken) == (2, 8)
+
+
+def test_an_entry_that_was_taken_back_was_refused_by_nobody() -> None:
+    bench = Bench()
+    entry = bench.rest()
+    bench.wait(RULES.order_timeout_ns / SECOND_NS)
+    bench.accept(entry)
+    bench.end(entry)
+    bench.settle()
+    assert where(entry) is OrderState.CANCELLED
+    assert bench.state.refusals == 0
+
+
+def test_every_frame_about_an_order_of_ours_makes_older_reads_worthless() -> None:
+    bench = Bench()
+    bench.hold()
+    bench.frame("2")
+    assert bench.state.newest_seq == bench.engine.seq
+
+
+def test_after_a_restart_no_price_of_before_is_fresh() -> None:
+    bench = Bench()
+    bench.price(TRIGGER + 5)
+    begins_again(bench, after_s=0.1)
+    assert not is_feed_fresh(bench.state, bench.now_ns)

@@ -720,6 +720,8 @@ def test_a_phantom_stop_that_fills_beside_the_exit_is_bought_back() -> None:
     bench.settle()
     assert bench.state.held == 0
     assert "bought_back" in bench.said
+    spent = sum(trade.side.sign * trade.quantity * trade.price for trade in bench.ledger.trades)
+    assert bench.engine.account.realised == -spent
 
 
 def test_no_new_entry_while_a_phantom_of_today_is_unexplained() -> None:

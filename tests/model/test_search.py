@@ -1,11 +1,12 @@
 """The pure core against a small adversarial broker: everything that can happen within a bound, each once.
 
-Each scope below is searched to its end. `HYPOTHESIS_PROFILE=deep` searches the larger ones too. `pytest -rP`
-prints how much that was.
+Each scope below is searched to its end, and tells how much that was. `HYPOTHESIS_PROFILE=deep` searches the
+larger ones too.
 """
 
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -38,20 +39,22 @@ LEAST = 5_000
 """Situations that each scope has at the least: fewer would mean that the model has lost its moves."""
 
 
-def report(name: str, tried: Scope, found: Found) -> None:
-    """Say what was searched; where a promise was broken, the shortest way there."""
+def report(name: str, tried: Scope, found: Found) -> str:
+    """What was searched; where a promise was broken, the shortest way there is shown."""
     bound = f"{tried.prints} prints, {tried.faults} faults, {tried.crashes} crashes, {tried.hands} hands"
     count = f"{found.situations} situations, {found.moves} moves, {found.depth} deep"
-    sys.stdout.write(f"{name} ({bound}): {count}\n")
     if found.wrong is not None:
         sys.stdout.write("\n".join((f"{found.wrong}:", *story(tried, found.way), "")))
+    return f"{name} ({bound}): {count}"
 
 
 @pytest.mark.parametrize("name", [*SCOPES, *(DEEPER if IS_DEEP else ())])
-def test_within_this_bound_no_sequence_of_anything_breaks_a_promise(name: str) -> None:
+def test_within_this_bound_no_sequence_of_anything_breaks_a_promise(
+    name: str, record_property: Callable[[str, object], None]
+) -> None:
     tried = {**SCOPES, **DEEPER}[name]
     found = search(tried)
-    report(name, tried, found)
+    record_property("told", report(name, tried, found))
     assert found.wrong is None
     assert found.is_whole
     assert found.situations >= LEAST
