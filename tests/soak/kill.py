@@ -319,7 +319,8 @@ class KillDay:
             ended = await engine.wait()
             self._connected_s = None
         if ended != -signal.SIGKILL:
-            self._fault(f"the engine ended by itself: {ended}")
+            if ended or time.time() < self._hours.deadline_s:  # after it, and flat, there is nothing to begin
+                self._fault(f"the engine ended by itself: {ended}")
             return False
         is_late = time.time() > self._hours.deadline_s
         phase = self._books.phase
