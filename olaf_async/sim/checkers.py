@@ -37,6 +37,7 @@ from olaf_async.core.state import SymbolState
 from olaf_async.domain.events import Command
 from olaf_async.domain.intents import OrderIntent, PlaceOrder, Say, Severity
 from olaf_async.domain.order import OrderState, Role, Side
+from olaf_async.domain.price import Paise
 from olaf_async.domain.setup import Setup
 from olaf_async.ports.feed import Tick
 from olaf_async.sim.faults import SECOND_NS
@@ -138,6 +139,10 @@ class Truth:
             return
         self.against -= shares
         self.taken += min(max(0, -self.others - self.taken), max(0, self.held - self.taken))
+
+    def is_passed(self, price: Paise | None) -> bool:
+        """Whether this price has set the stop off."""
+        return price is not None and self.stop is not None and price * self.setup.direction <= self.stop
 
     @property
     def for_sale(self) -> int:
@@ -324,7 +329,10 @@ class Checkers:
             self._heard[tick.symbol] = Tick(tick.symbol, before.at_ns, tick.price)
 
     def time_passed(self) -> None:
-        """Look at what may not last. Of a price that never came through nobody can be told."""
+        """Look at what may not last.
+
+        A price must have passed the stop at the exchange, and have come through, to be known of.
+        """
         if self.handled < self._told and self._told_ns < self.now_ns:
             self.broken("I8", None, f"{self._told - self.handled} order updates wait since {self._told_ns}")
         self._told_ns, self._told = self.now_ns, self._server.told
@@ -334,8 +342,9 @@ class Checkers:
                 continue
             is_bare = truth.at_risk > truth.for_sale
             self._last(truth, "E2", is_bare, "without a stop for all of them")
-            level, tick = truth.stop, self._heard.get(symbol)
-            is_passed = level is not None and tick is not None and tick.price * truth.setup.direction <= level
+            is_passed = truth.is_passed(self._server.exchange.last(symbol)) and truth.is_passed(
+                self._heard[symbol].price if symbol in self._heard else None
+            )
             self._last(truth, "E3", is_passed, "after the price had passed the stop")
 
     def _last(self, truth: Truth, promise: str, is_so: bool, text: str) -> None:  # noqa: FBT001
