@@ -43,14 +43,14 @@ class Invocation:
         """Standard output. Rich looks after NO_COLOR, the width and whether it is a terminal."""
         from rich.console import Console
 
-        return Console(highlight=False)
+        return Console(highlight=False, emoji=False)
 
     @cached_property
     def errors(self) -> "Console":
         """Standard error; its lines are not folded, so that a path in them stays in one piece."""
         from rich.console import Console
 
-        return Console(stderr=True, highlight=False, soft_wrap=True)
+        return Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
     def load(
         self, config: Path | None, sets: Sequence[str] | None, fallback: Path | None = None

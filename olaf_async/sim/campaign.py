@@ -96,12 +96,12 @@ class Plan:
     @property
     def standing(self) -> Walls:
         """The engine that is tried."""
-        own = self.own
-        return replace(
-            self.walls or STANDING,
-            new_strategy=None if own.strategy is None else find(own.strategy),
-            beside=None if own.beside is None else find(own.beside),
-        )
+        walls, own = self.walls or STANDING, self.own
+        if own.strategy is not None:
+            walls = replace(walls, new_strategy=find(own.strategy))
+        if own.beside is not None:
+            walls = replace(walls, beside=find(own.beside))
+        return walls
 
     def run(self, seed: int) -> Result:
         """One of its days."""

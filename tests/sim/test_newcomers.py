@@ -1,0 +1,152 @@
+"""Code that newcomers bring: what is wrong is found, and said as docs/your-own-strategy.md shows it."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from olaf_async.cli import main
+from olaf_async.domain.session import Session
+from olaf_async.domain.setup import Setup
+from olaf_async.sim.campaign import Plan, checked, run_days
+from olaf_async.sim.world import Walls
+from olaf_async.sim.yours import Own
+from olaf_async.strategies.protocol import Oriented
+from tests.sim.newcomers.steady import Steady
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "your-own-strategy.md").read_text(encoding="utf-8")
+SHOWN = re.findall(r"```console\n\$ olaf (.*?)\n(.*?)```", PAGE, re.DOTALL)
+HERE = "tests.sim.newcomers"
+
+NO_VALUE = """
+class Bare:
+    direction = bar_ns = entry = 1
+    arming = initial_stop = target = trailed_stop = None
+
+def new_strategy(setup, session):
+    return Bare()
+"""
+
+
+class Sly(Steady):
+    """Counts where nobody sees it, and answers the same when asked the same again at once."""
+
+    asked = 0
+
+    def initial_stop(self, fill: Oriented) -> Oriented:
+        Sly.asked += 1
+        return Steady.initial_stop(self, fill) - 5 * ((Sly.asked + 1) // 2 % 10)
+
+
+def sly(setup: Setup, session: Session) -> Sly:
+    return Sly(setup, session)
+
+
+def told(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], folder: Path
+) -> tuple[int, str]:
+    """Exit code and output of a command line, with tapes kept in a folder of the test's."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(sys, "argv", ["olaf"])
+    code = main([*command.split(), "--set", f"journal.dir={folder}"])
+    said = capsys.readouterr()
+    return code, plain(said.out + said.err).replace(f"{folder}", "var")
+
+
+def plain(text: str) -> str:
+    return " ".join(text.split())
+
+
+def test_the_page_shows_each_planted_bug() -> None:
+    shown = " ".join(command for command, _ in SHOWN)
+    planted = {path.stem for path in (ROOT / "tests/sim/newcomers").glob("[a-z]*.py")} - {"steady"}
+    assert planted == {name for name in planted if f"{HERE}.{name}:" in shown}
+    assert len(planted) == len(SHOWN)
+
+
+@pytest.mark.parametrize(("command", "output"), SHOWN, ids=[command.split(":")[0] for command, _ in SHOWN])
+def test_each_planted_bug_is_found_and_told_as_the_page_says(
+    command: str,
+    output: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    code, said = told(command, monkeypatch, capsys, tmp_path)
+    assert code == (1 if "failing" in command else 4)
+    parts = [plain(part) for part in output.split("[...]")]
+    assert any(parts)
+    for part in parts:
+        assert part in said
+
+
+def test_a_strategy_as_it_should_be_keeps_every_promise() -> None:
+    own = checked(Own(strategy=f"{HERE}.steady:new_strategy"))
+    results = list(run_days(range(24), Plan(own=own)))
+    assert [result.violations for result in results if result.violations] == []
+    assert sum(result.events for result in results) > 24 * 50
+
+
+def test_a_strategy_that_counts_in_secret_does_not_stand_being_executed_again() -> None:
+    results = run_days(range(8), Plan(walls=Walls(new_strategy=sly)))
+    assert "I6" in {result.violations[0].promise for result in results if result.violations}
+
+
+def test_a_day_with_code_of_ones_own_is_the_same_each_time() -> None:
+    own = checked(Own(beside=f"{HERE}.safety_net:sell_what_is_bare"))
+    first, second = ([day.digest for day in run_days(range(4), Plan(own=own))] for _ in range(2))
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("steady", "is not MODULE:NAME"),
+        ("nowhere:new_strategy", "there is no module 'nowhere' in this folder"),
+        (f"{HERE}.steady:old_strategy", "has nothing by the name 'old_strategy'"),
+        (f"{HERE}.steady:MINUTE_NS", "which cannot be called"),
+        ("builtins:divmod", "calling it with a setup and a session fails: TypeError"),
+        ("builtins:isinstance", "calling it with a setup and a session fails: TypeError"),
+        ("operator:is_", "makes a bool, which is no strategy; it has no direction, bar_ns"),
+    ],
+)
+def test_what_is_no_strategy_is_refused_and_why(
+    name: str,
+    why: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    code, said = told(f"simulate --seed 0 --strategy {name}", monkeypatch, capsys, tmp_path)
+    assert code == 3
+    assert why in said
+
+
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        ("import nothing_of_the_kind\n", "importing it fails: ModuleNotFoundError"),
+        ("1 / 0\n", "importing it fails: ZeroDivisionError: division by zero {}, line 1, in <module>: 1 / 0"),
+        (NO_VALUE, "are not equal. A strategy is a value"),
+    ],
+    ids=["an import", "an error", "no value"],
+)
+def test_a_module_that_is_wrong_is_told_the_line(
+    source: str,
+    why: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    name = f"newcomer_{re.sub('[^a-z]', '_', request.node.callspec.id)}"
+    (tmp_path / f"{name}.py").write_text(source, encoding="utf-8")
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.chdir(tmp_path)
+    code = main(["simulate", "--seed", "0", "--strategy", f"{name}:new_strategy"])
+    assert code == 3
+    assert why.format(f"{name}.py") in plain(capsys.readouterr().err)
