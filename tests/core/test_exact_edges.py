@@ -11,7 +11,7 @@ import pytest
 from olaf_async.core.guards import is_feed_fresh
 from olaf_async.core.rules import SECOND_NS
 from olaf_async.domain.bar import Bar
-from olaf_async.domain.events import BarClosed, Command, PriceTouched, RunBegan
+from olaf_async.domain.events import BarClosed, BooksFailed, Command, PriceTouched, RunBegan, Status
 from olaf_async.domain.intents import ModifyOrder
 from olaf_async.domain.order import OrderState, Side, Terms
 from olaf_async.domain.trade import ExitReason
@@ -390,3 +390,130 @@ def test_after_a_restart_no_price_of_before_is_fresh() -> None:
     bench.price(TRIGGER + 5)
     begins_again(bench, after_s=0.1)
     assert not is_feed_fresh(bench.state, bench.now_ns)
+
+
+# --- one share, and the last shares ---------------------------------------------------------------------
+
+
+def test_the_bars_of_one_share_are_wanted_and_its_missing_stop_keeps_a_call_free() -> None:
+    bench = Bench(rules=ONE_SHARE)
+    entry = bench.rest()
+    bench.is_desk_busy = True
+    bench.fill(entry)
+    assert bench.engine.guard("ABC").wants_bars
+    assert bench.state.may_need_a_call
+
+
+def test_a_stop_that_sells_out_while_its_raise_is_on_the_way_has_ended() -> None:
+    bench = Bench()
+    bench.fill(bench.rest(), 6)
+    bench.settle()
+    stop = bench.stop
+    bench.fill(bench.entry, 4)
+    assert stop.state is OrderState.MODIFYING
+    bench.take()
+    bench.fill(stop)
+    assert (where(stop), stop.pending) == (OrderState.FILLED, None)
+    assert bench.took() == ["place stop"]
+    assert bench.stop.terms.quantity == 4
+
+
+def test_a_trade_that_is_not_over_is_not_waiting_for_its_report() -> None:
+    bench = Bench()
+    bench.fill(bench.rest())
+    assert not bench.state.retired[0].is_value_exact
+    assert not bench.state.is_unreported
+
+
+def test_a_first_read_that_lacks_shares_is_followed_by_another_within_a_second() -> None:
+    bench = Bench()
+    bench.hold()
+    bench.wait(10)
+    bench.ledger.positions["ABC"] = 4
+    bench.ledger.trades[0] = replace(bench.ledger.trades[0], quantity=4)
+    bench.state.want_books()
+    bench.books()
+    assert bench.state.shortfall_reads == 1
+    assert bench.state.is_waiting_for_evidence
+
+
+# --- the way out ----------------------------------------------------------------------------------------
+
+
+def test_on_the_way_out_the_stop_stays_and_grows_until_the_entry_has_ended() -> None:
+    bench = Bench()
+    bench.fill(bench.rest(), 4)
+    bench.settle()
+    bench.take()
+    bench.command(Command.FLATTEN)
+    assert bench.took() == ["cancel entry"]
+    bench.fill(bench.entry, 3)
+    (grown,) = bench.take()
+    assert isinstance(grown, ModifyOrder)
+    assert grown.terms.quantity == 7
+    bench.end(bench.entry)
+    bench.settle()
+    assert "cancel stop" in bench.took()
+
+
+def test_one_share_is_sold_and_its_exit_followed() -> None:
+    bench = Bench(rules=ONE_SHARE)
+    bench.hold(1)
+    bench.command(Command.FLATTEN)
+    bench.settle()
+    assert (bench.exit.side, bench.exit.terms.quantity) == (Side.SELL, 1)
+    bench.take()
+    bench.price(90_00)
+    bench.wait(1)
+    assert bench.took() == ["modify exit"]
+
+
+def test_an_exit_that_has_just_been_placed_is_not_followed_before_a_second_is_over() -> None:
+    bench = Bench()
+    bench.hold()
+    bench.command(Command.FLATTEN)
+    bench.end(bench.stop)
+    bench.read_while_due()
+    assert bench.took()[-1] == "place exit"
+    bench.price(90_00)
+    bench.accept(bench.exit)
+    bench.read_while_due()
+    assert bench.took() == []
+    bench.wait(1)
+    assert bench.took() == ["modify exit"]
+
+
+def test_after_an_exit_that_was_rejected_the_next_waits_a_second() -> None:
+    bench = Bench()
+    bench.hold()
+    bench.command(Command.FLATTEN)
+    bench.settle()
+    bench.wait(30)
+    bench.settle()
+    bench.take()
+    bench.end(bench.exit, Status.REJECTED)
+    bench.read_while_due()
+    assert bench.took() == []
+    bench.wait(1)
+    bench.read_while_due()
+    assert bench.took() == ["place exit"]
+
+
+def test_what_another_hand_closed_counts_at_the_price_the_tradebook_has() -> None:
+    bench = Bench()
+    bench.hold()
+    bench.stranger(Side.SELL, 10, 99_75, tells=False)
+    bench.books()
+    bench.settle()
+    (trade,) = bench.trades
+    assert trade.exit_value == 10 * 99_75
+
+
+def test_a_new_run_knows_nothing_of_the_old_runs_stream_and_reads() -> None:
+    bench = Bench()
+    bench.stream(is_up=False)
+    bench.tell(BooksFailed(bench.later(), bench.engine.seq, "500"))
+    account = bench.engine.account
+    account.begin_run()
+    assert (account.is_stream_up, account.unread_since_ns) == (True, None)
+    assert (account.asked_seq, account.asked_ns) == (-1, 0)
