@@ -331,7 +331,7 @@ class Checkers:
     def time_passed(self) -> None:
         """Look at what may not last.
 
-        A price must have passed the stop at the exchange, and have come through, to be known of.
+        A price must have passed the stop at the exchange, and have come through to this run.
         """
         if self.handled < self._told and self._told_ns < self.now_ns:
             self.broken("I8", None, f"{self._told - self.handled} order updates wait since {self._told_ns}")
@@ -342,9 +342,9 @@ class Checkers:
                 continue
             is_bare = truth.at_risk > truth.for_sale
             self._last(truth, "E2", is_bare, "without a stop for all of them")
-            is_passed = truth.is_passed(self._server.exchange.last(symbol)) and truth.is_passed(
-                self._heard[symbol].price if symbol in self._heard else None
-            )
+            tick = self._heard.get(symbol)
+            came = tick.price if tick is not None and tick.at_ns >= self.started_ns else None
+            is_passed = truth.is_passed(came) and truth.is_passed(self._server.exchange.last(symbol))
             self._last(truth, "E3", is_passed, "after the price had passed the stop")
 
     def _last(self, truth: Truth, promise: str, is_so: bool, text: str) -> None:  # noqa: FBT001
