@@ -49,8 +49,11 @@ class Trial:
         mutants = [mutant for mutant in mutants if not self._lines or mutant.line in self._lines]
         callers = _callers(session, files.values())
         say(f"{len(session.items)} tests, {len(mutants)} mutants of {', '.join(self._modules)}")
+        everybody = [(1.0, item) for item in session.items]
         for mutant in mutants:
-            self._try(session, mutant, callers.get((files[mutant.module], mutant.line), []))
+            is_of_import = mutant.function == order._table.__name__
+            tests = everybody if is_of_import else callers.get((files[mutant.module], mutant.line), [])
+            self._try(session, mutant, tests)
         return True
 
     def _try(self, session: pytest.Session, mutant: Mutant, tests: list[tuple[float, pytest.Item]]) -> None:

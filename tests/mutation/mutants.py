@@ -125,6 +125,8 @@ def _is_in_text(function: ast.FunctionDef, node: ast.AST) -> bool:
             inside = list(ast.walk(above.msg))
         elif isinstance(above, ast.AnnAssign):
             inside = list(ast.walk(above.annotation))
+        elif isinstance(above, ast.Expr) and isinstance(above.value, ast.Call):
+            inside = [above] if getattr(above.value.func, "id", "") == "assert_never" else []
         elif isinstance(above, ast.Call) and getattr(above.func, "attr", "") == "say":
             inside = [part for argument in above.args for part in ast.walk(argument)]
         elif isinstance(above, ast.Assign) and isinstance(above.value, ast.JoinedStr | ast.Constant):
