@@ -78,3 +78,10 @@ def test_rounding_goes_to_the_nearest_multiple_in_the_stated_direction(price: in
 def test_a_price_is_near_one_that_is_true_up_to_a_share_of_it_either_way(reference: int, price: int) -> None:
     share = Decimal(price - reference) / reference * 100
     assert is_near(price, reference) == (-STEP_MAX_PERCENT <= share <= STEP_MAX_PERCENT)
+
+
+def test_a_price_exactly_at_the_edge_is_near_and_one_paisa_beyond_is_not() -> None:
+    edge = STEP_MAX_PERCENT
+    assert is_near(100 + edge, 100)
+    assert is_near(100 - edge, 100)
+    assert not is_near(100 + edge + 1, 100)

@@ -59,3 +59,8 @@ def test_a_quantity_must_be_greater_than_zero(quantity: int) -> None:
 def test_a_trigger_on_the_wrong_side_of_the_entry_is_refused(setup: Setup, trigger: int, text: str) -> None:
     with pytest.raises(ConfigError, match=text):
         replace(setup, trigger_price=trigger)
+
+
+def test_one_paisa_and_one_share_are_greater_than_zero() -> None:
+    least = Setup("M&M", date(2026, 11, 23), 2, 1, 1, 1, quantity=1)
+    assert (least.entry_price - least.trigger_price, least.tick_size, least.quantity) == (1, 1, 1)
