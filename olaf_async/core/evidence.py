@@ -375,8 +375,11 @@ def foreign_fill(state: SymbolState, order_id: str, signed: int, price: Paise, n
     state.say(
         Severity.WARNING, "foreign_fill", f"{state.symbol}: {added:+d} shares by another hand ({order_id})"
     )
-    taken_before = sum(one.taken for one in state.foreign.values())
-    closed = min(max(0, -state.foreign_net - taken_before), max(0, state.held))
+    taken_away(state, other, min(state.untaken, max(0, state.held)), price, now_ns)
+
+
+def taken_away(state: SymbolState, other: Foreign, closed: int, price: Paise, now_ns: int) -> None:
+    """So many of the shares that were ours are gone by this order of somebody else's."""
     if closed:
         other.taken += closed
         other.value += closed * price

@@ -97,6 +97,7 @@ def absorb(state: SymbolState, guards: Guards, books: SymbolBooks, now_ns: int) 
     state.account_net = books.net
     for order in (*state.slots, *state.phantoms):
         _absent(state, order, books)
+    _take_explained(state, books, now_ns)
     _position(state, books)
 
 
@@ -338,6 +339,18 @@ def _is_behind(order: Order, books: SymbolBooks) -> bool:
         return False
     is_unfilled = row.status is Status.WORKING and order.state is OrderState.FILLED
     return is_unfilled or (row.filled is not None and row.filled < order.filled)
+
+
+def _take_explained(state: SymbolState, books: SymbolBooks, now_ns: int) -> None:
+    """Shares of a fill heard of after somebody else had sold them: the read that shows both explains it."""
+    for order_id, done in books.executions.items():
+        other = state.foreign.get(order_id)
+        gone = min(state.untaken, state.held - max(0, state.orient(books.net)))
+        if other is None or gone <= 0:
+            continue
+        sold = -state.orient(done.quantity) - other.taken
+        price = abs(done.value) // abs(done.quantity)
+        evidence.taken_away(state, other, max(0, min(gone, sold)), price, now_ns)
 
 
 def _note_shortfall(state: SymbolState, asked_ns: int) -> None:

@@ -162,6 +162,11 @@ class SymbolState:
         return self.orient(sum(other.signed for other in self.foreign.values()))
 
     @property
+    def untaken(self) -> int:
+        """Shares that others have closed on balance and that have not been taken from what is ours."""
+        return max(0, -self.foreign_net - sum(other.taken for other in self.foreign.values()))
+
+    @property
     def is_exposed(self) -> bool:
         """Whether it counts against the account's open positions."""
         return self.held != 0 or self.entry is not None

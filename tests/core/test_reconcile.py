@@ -689,3 +689,33 @@ def test_rows_of_symbols_that_are_not_traded_are_passed_over() -> None:
     read = bench.ask()
     bench.tell(replace(read, positions=(*read.positions, PositionRow("NIFTY", 75)), at_ns=bench.later()))
     assert bench.took() == []
+
+
+def test_a_strangers_sale_heard_of_before_our_own_last_fill_takes_that_too_once_a_read_shows_it() -> None:
+    bench = Bench()
+    entry = bench.rest()
+    bench.fill(entry, 4)
+    bench.settle()
+    bench.take()
+    bench.fill(entry, 6, tells=False)
+    bench.stranger(Side.SELL, 10)
+    assert (bench.state.held, bench.state.position.taken) == (0, 4)
+    bench.settle()
+    assert bench.state.held == 0
+    assert "place stop" not in bench.took()
+    assert bench.frozen() is None
+    (trade,) = bench.trades
+    assert (trade.quantity, trade.entry_value, trade.exit_value) == (10, 10 * ENTRY, 10 * ENTRY)
+
+
+def test_of_a_strangers_sale_no_more_is_taken_than_the_account_lacks() -> None:
+    bench = Bench()
+    entry = bench.rest()
+    bench.stranger(Side.BUY, 3, tells=False)
+    bench.fill(entry, 4)
+    bench.settle()
+    bench.fill(entry, 6, tells=False)
+    bench.stranger(Side.SELL, 9)
+    bench.settle()
+    assert (bench.state.held, bench.state.account_net) == (4, 4)
+    assert bench.stop.terms.quantity - bench.stop.filled == 4
