@@ -29,7 +29,7 @@ STILL_S = 0.06
 """The engine has done what it had to once nothing has come from it for so long."""
 CLEAR_S = 0.12
 """So far from the end of a bar, and from the deadline, no price is printed."""
-NOT_COMPARED = {"entry_time", "exit_time"}
+NOT_COMPARED = {"entry_time", "exit_time", "unprotected_ms"}
 """A replay knows when a price was printed, and not when the news of a fill arrived."""
 
 

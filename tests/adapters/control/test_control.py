@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -444,12 +445,13 @@ def test_the_end_of_the_server_waits_for_no_client(new_loop: NewLoop, tmp_path: 
 
 
 @pytest.fixture
-def private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A runtime folder for sockets whose own path is too long."""
-    runtime = tmp_path / "run"
-    runtime.mkdir()
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
-    return runtime
+def private(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A runtime folder for sockets whose own path is too long; a test's own folder may be too deep for it."""
+    with TemporaryDirectory(prefix="olaf") as short:
+        runtime = Path(short) / "run"
+        runtime.mkdir()
+        monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
+        yield runtime
 
 
 def far(tmp_path: Path) -> Path:
