@@ -325,7 +325,7 @@ def test_a_secret_appears_nowhere_however_it_is_logged(out: io.StringIO, tmp_pat
     whole = out.getvalue() + (tmp_path / "log").read_text(encoding="utf-8")
     assert REDACTED in whole
     assert "Broken" in whole
-    assert not [trace for trace in (*forms_of(KEY), "9+f4", "f4", "123456789", "other") if trace in whole]
+    assert not [trace for trace in (*forms_of(KEY), "9+f4", "9%2Bf4", "123456789", "other") if trace in whole]
 
 
 def test_variables_are_never_part_of_a_traceback(out: io.StringIO) -> None:
