@@ -243,7 +243,8 @@ class Engine:
                 assert_never(event.command)
         reason = {Command.FLATTEN: ExitReason.OPERATOR, Command.KILL: ExitReason.HALT}.get(event.command)
         if reason is None:
-            self._all_look_again(at_ns)
+            # What will be left to its stop is looked at once more: that may have been taken away unheard.
+            self._all_look_again(at_ns, needs_books=event.command is Command.STOP)
             return
         for trader in self.traders.values() if is_all else named:
             self._tell(trader, at_ns, partial(trader.must_leave, reason, at_ns))

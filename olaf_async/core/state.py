@@ -277,11 +277,17 @@ class SymbolState:
         return any(order.is_unsettled for order in self.phantoms)
 
     @property
+    def is_unseen(self) -> bool:
+        """Shares are held, and the read of the books that was wished for has not come yet."""
+        return self.held != 0 and self.want_seq > self.books_seq
+
+    @property
     def is_quiet(self) -> bool:
-        """No entry that may fill, and no question open about any order."""
+        """No entry that may fill, no question open about any order, nothing held that is to be looked at."""
+        if self.entry is not None or self.is_unseen:
+            return False
         asking = (OrderState.IN_FLIGHT, OrderState.MODIFYING)
-        outstanding = (*self.slots, *self.phantoms)
-        return self.entry is None and not any(o.is_unsettled or o.state in asking for o in outstanding)
+        return not any(o.is_unsettled or o.state in asking for o in (*self.slots, *self.phantoms))
 
     @property
     def is_idle(self) -> bool:

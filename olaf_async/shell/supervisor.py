@@ -225,9 +225,10 @@ class Supervisor:
         """Trade until the session is over or a stop is asked for. Yields: always."""
         tasks: list[asyncio.Task[None]] = []
         async with asyncio.TaskGroup() as group:
+            # First of all the pump: what it makes of the run's beginning is what the first read is asked for.
+            tasks.append(group.create_task(self._run_pump(), name="pump"))
             for name, follow in self._followers().items():
                 tasks.append(group.create_task(self._keep_alive(name, follow), name=name))
-            tasks.append(group.create_task(self._run_pump(), name="pump"))
             try:
                 await first_of(self._stop.wait(), self._clock.sleep_until_ns(self._end_ns))
                 await self._stop_orderly()
@@ -368,6 +369,8 @@ class Supervisor:
             left = [f"{o.key} ({o.order_id or 'no id'}): {o.state.value}" for o in _open_questions(state)]
             if _is_bare(state):
                 left.append(f"{state.exposure} shares without a confirmed stop for all of them")
+            elif state.is_unseen:
+                left.append(f"{state.exposure} shares whose stop could not be looked at once more")
             if left:
                 self.outcome.exit_code = EXIT_UNSAFE
                 text = f"{state.symbol}: stopped with {', '.join(left)}; look at the broker now"

@@ -362,6 +362,16 @@ SUPERVISOR = (
             "tests/shell/test_stop.py::test_s2_a_fill_during_that_cancel_gets_its_stop_before_the_engine_goes",
         ),
     ),
+    Mechanism(
+        "S2: the stops that stay are looked at once more before the engine goes",
+        file=f"{CORE}/engine.py",
+        on="needs_books=event.command is Command.STOP",
+        off="needs_books=False",
+        tests=(
+            "tests/shell/test_stop.py::test_s2_a_stop_is_looked_at_once_more_before_the_engine_goes",
+            "tests/shell/test_stop.py::test_s2_a_stop_that_could_not_be_looked_at_is_named",
+        ),
+    ),
     _SUPERVISOR(
         "S2: what a stop leaves behind is named, and makes the exit code 4",
         on="                self.outcome.exit_code = EXIT_UNSAFE\n                text",

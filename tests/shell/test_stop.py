@@ -74,6 +74,21 @@ def test_s2_the_stop_of_a_held_position_stays() -> None:
     assert named(world) == ""
 
 
+async def another_hand_has_just_taken_the_stop_away(world: World) -> None:
+    await world.enters()
+    await world.wait(3)
+    world.broker.loses_frames = True
+    world.exchange.cancel(world.working(Side.SELL)[0].order_id, world.clock.now_ns())
+    world.supervisor.request_stop()
+    await world.wait(16)
+
+
+def test_s2_a_stop_is_looked_at_once_more_before_the_engine_goes() -> None:
+    world = play(another_hand_has_just_taken_the_stop_away)
+    assert ended(world) == EXIT_FINE
+    assert world.protected() == world.position() == SHARES
+
+
 async def the_entry_fills_during_its_cancel(world: World) -> None:
     await world.prints(UNDERCUT, ENTRY - 1_00, pause_s=0.5)
     cancel = world.broker.keep_request(Verb.CANCEL, Role.ENTRY)
@@ -204,6 +219,21 @@ def test_s2_shares_without_a_stop_are_named() -> None:
     world = play(the_stop_of_a_position_cannot_be_placed)
     assert ended(world) == EXIT_UNSAFE
     assert f"{SHARES} shares without" in named(world)
+
+
+async def nobody_can_see_the_stop_of_a_position(world: World) -> None:
+    await world.enters()
+    await world.wait(3)
+    for _ in range(100):
+        world.broker.keep_request("books")
+    world.supervisor.request_stop()
+    await world.wait(16)
+
+
+def test_s2_a_stop_that_could_not_be_looked_at_is_named() -> None:
+    world = play(nobody_can_see_the_stop_of_a_position)
+    assert ended(world) == EXIT_UNSAFE
+    assert f"{SHARES} shares whose stop could not be looked at" in named(world)
 
 
 async def the_wait_is_cut_short(world: World) -> None:

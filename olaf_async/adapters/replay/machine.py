@@ -51,7 +51,7 @@ from olaf_async.errors import BrokerRejected, InvariantBroken
 
 _STEPS_AT_ONE_INSTANT = 10_000
 _Rows: TypeAlias = tuple[tuple[OrderRow, ...], tuple[TradeRow, ...], tuple[PositionRow, ...]]
-Arrival: TypeAlias = tuple[int, int, Callable[[], None]]
+Arrival: TypeAlias = tuple[int, bool, int, Callable[[], None]]
 
 _VERBS: Mapping[type[OrderIntent], Verb] = {
     PlaceOrder: Verb.PLACE,
@@ -177,12 +177,17 @@ class ReplayDay:
             if timer is not None:
                 self._events.append(timer)
                 return
-        if not self._is_reading and self.engine.books_due_ns(now_ns) <= now_ns:
-            self._read_books()
-        elif self.engine.mark_due_ns() <= now_ns:
+        if self._arrivals and self._arrivals[0][0] <= now_ns:
+            heapq.heappop(self._arrivals)[3]()
+        elif not self._read_if_due() and self.engine.mark_due_ns() <= now_ns:
             self._mark()
-        elif self._arrivals and self._arrivals[0][0] <= now_ns:
-            heapq.heappop(self._arrivals)[2]()
+
+    def _read_if_due(self) -> bool:
+        """Whether a read was due and has been begun."""
+        is_due = not self._is_reading and self.engine.books_due_ns(self.now_ns) <= self.now_ns
+        if is_due:
+            self._read_books()
+        return is_due
 
     def _print(self, found: Print) -> None:
         self._move_to(found.at_ns)
@@ -192,6 +197,8 @@ class ReplayDay:
         self.exchange.on_print(found.symbol, found.price, found.at_ns, continuous=found.is_continuous)
         if found.is_breach:
             self._events.append(PriceTouched(found.symbol, found.at_ns, found.price))
+            self._drain()
+            self._read_if_due()
         self._take_news()
 
     def _tell_last(self, symbol: str, price: int, at_ns: int) -> None:
@@ -311,9 +318,9 @@ class ReplayDay:
         def arrive() -> None:
             exchange = self.exchange
             rows = exchange.order_rows(), exchange.trade_rows(), exchange.position_rows()
-            self._after(self._way_back_ns, lambda: self._books(asked_ns, asked_seq, rows))
+            self._after(self._way_back_ns, lambda: self._books(asked_ns, asked_seq, rows), is_read=True)
 
-        self._after(self._way_there_ns, arrive)
+        self._after(self._way_there_ns, arrive, is_read=True)
 
     def _books(self, asked_ns: int, asked_seq: int, rows: _Rows) -> None:
         self._is_reading = False
@@ -327,9 +334,9 @@ class ReplayDay:
                 prices.append((symbol, price))
         self._events.append(Marked(self.now_ns, tuple(prices)))
 
-    def _after(self, delay_ns: int, act: Callable[[], None]) -> None:
+    def _after(self, delay_ns: int, act: Callable[[], None], *, is_read: bool = False) -> None:
         if delay_ns <= 0:
             act()
             return
         self._arrival_number += 1
-        heapq.heappush(self._arrivals, (self.now_ns + delay_ns, self._arrival_number, act))
+        heapq.heappush(self._arrivals, (self.now_ns + delay_ns, not is_read, self._arrival_number, act))
