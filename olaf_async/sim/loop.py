@@ -61,8 +61,13 @@ def fifo(_ready: Sequence[asyncio.Handle]) -> int:
     return 0
 
 
-class _Task(asyncio.Task[_T]):
-    """A task that hashes by birth: asyncio cancels the tasks of a group in the order of a set."""
+class SimTask(asyncio.Task[_T]):
+    """A task that hashes by birth: asyncio cancels the tasks of a group in the order of a set.
+
+    ``owner`` is for loops that tell whose it is.
+    """
+
+    owner: object = None
 
     def __init__(
         self, coro: Coro[_T], birth: int, *, loop: "SimLoop", name: str, context: Context | None
@@ -85,14 +90,16 @@ class SimLoop(SealedLoop):
         self, *, start_ns: int = 0, pick: Pick = fifo, steps_max: int = STEPS_MAX_WITHOUT_TIME
     ) -> None:
         super().__init__()
-        self._start_ns = self._now_ns = start_ns
+        self._start_ns = start_ns
+        self.now_ns = start_ns
+        """Virtual time in nanoseconds; the loop alone moves it."""
         self._pick = pick
         self._steps_max = steps_max
         self._steps = 0
         self._ready: deque[asyncio.Handle] = deque()
         self._timers: list[tuple[int, int, asyncio.TimerHandle]] = []
         self._timer_cancels = 0
-        self._tasks: dict[int, _Task[Any]] = {}
+        self._tasks: dict[int, SimTask[Any]] = {}
         self._sweep_at = _SWEEP_MIN
         self._births = itertools.count(1)
         self._numbers = itertools.count()
@@ -102,14 +109,9 @@ class SimLoop(SealedLoop):
         self._running = self._stopping = False
         self._main: asyncio.Future[Any] | None = None
 
-    @property
-    def now_ns(self) -> int:
-        """Virtual time in nanoseconds."""
-        return self._now_ns
-
     def time(self) -> float:
         """Virtual seconds since the loop was made."""
-        return (self._now_ns - self._start_ns) / NS_PER_S
+        return (self.now_ns - self._start_ns) / NS_PER_S
 
     def call_soon(
         self, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
@@ -148,7 +150,7 @@ class SimLoop(SealedLoop):
         when_ns = self._start_ns + round(when * NS_PER_S)
         if when > self.time():
             # The shortest wait moves time, or a loop that waits out a rest of 1e-12 s would never end.
-            when_ns = max(when_ns, self._now_ns + 1)
+            when_ns = max(when_ns, self.now_ns + 1)
         return self.call_at_ns(when_ns, callback, *args, context=context)
 
     def call_at_ns(
@@ -222,31 +224,33 @@ class SimLoop(SealedLoop):
             if self._steps >= self._steps_max:
                 raise Livelock(self._report(f"{self._steps_max} steps and time stands still"))
             self._steps += 1
-            index = self._pick(ready) if len(ready) > 1 else 0
-            handle = ready[index]
-            del ready[index]
-            if not handle.cancelled():
+            if len(ready) > 1 and (index := self._pick(ready)):
+                handle = ready[index]
+                del ready[index]
+            else:
+                handle = ready.popleft()
+            if not handle._cancelled:  # noqa: SLF001 -- asked once a step
                 self._run_handle(handle)
 
     def _run_handle(self, handle: asyncio.Handle) -> None:
         handle._run()  # noqa: SLF001 - a loop is who runs them
 
     def _collect_due_timers(self) -> None:
-        timers = self._timers
-        while timers and timers[0][2].cancelled():
-            heapq.heappop(timers)
-        if not self._ready and not self._stopping:
+        timers, ready = self._timers, self._ready
+        if not ready and not self._stopping:
+            while timers and timers[0][2].cancelled():
+                heapq.heappop(timers)
             if not timers:
                 raise Deadlock(self._report("nothing is ready and no timer is set"))
-            if timers[0][0] > self._now_ns:
-                self._now_ns = timers[0][0]
+            if timers[0][0] > self.now_ns:
+                self.now_ns = timers[0][0]
                 self._steps = 0
-        while timers and timers[0][0] <= self._now_ns:
-            self._ready.append(heapq.heappop(timers)[2])
+        while timers and timers[0][0] <= self.now_ns:
+            ready.append(heapq.heappop(timers)[2])
 
     def _report(self, what: str) -> str:
         waiting = [f"  {task.get_name()}: {await_site(task)}" for task in self.pending_tasks()]
-        return "\n".join([f"{what} at {self._now_ns} ns; waiting:", *(waiting or ["  no task at all"])])
+        return "\n".join([f"{what} at {self.now_ns} ns; waiting:", *(waiting or ["  no task at all"])])
 
     def stop(self) -> None:
         """End `run_forever` after the round in progress."""
@@ -280,7 +284,7 @@ class SimLoop(SealedLoop):
         name: str | None = None,
         context: Context | None = None,
         eager_start: bool | None = None,
-    ) -> asyncio.Task[_T]:
+    ) -> SimTask[_T]:
         """Schedule ``coro``; unnamed tasks are numbered by the loop, so that names repeat from run to run.
 
         Tasks are held until done: a forgotten one shows up as waiting instead of vanishing with the garbage.
@@ -293,7 +297,7 @@ class SimLoop(SealedLoop):
             coro.close()
             raise EscapedSimulation("create_task(eager_start=True) would run outside the order of the loop")
         birth = next(self._births)
-        task = _Task(coro, birth, loop=self, name=name or f"Task-{birth}", context=context)
+        task = SimTask(coro, birth, loop=self, name=name or f"Task-{birth}", context=context)
         if len(self._tasks) >= self._sweep_at:
             self._sweep_tasks()
         self._tasks[birth] = task

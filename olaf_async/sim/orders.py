@@ -8,7 +8,7 @@ has no owner: timers, done-callbacks. ``fifo`` is stock asyncio's order.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from olaf_async.sim.choices import Choices
@@ -31,18 +31,17 @@ def lane_of(handle: asyncio.Handle) -> object | None:
 
 def _dead(ready: _Ready) -> int | None:
     """A cancelled callback: to drop it is no choice."""
-    return next((index for index, handle in enumerate(ready) if handle.cancelled()), None)
-
-
-def _heads(ready: _Ready) -> list[tuple[int, object | None]]:
-    """The oldest callback of each lane, (index, lane), oldest first."""
-    heads: list[tuple[int, object | None]] = []
-    seen: list[object | None] = []
     for index, handle in enumerate(ready):
-        lane = lane_of(handle)
-        if not any(lane is other for other in seen):
-            seen.append(lane)
-            heads.append((index, lane))
+        if handle._cancelled:  # noqa: SLF001 -- asked at each step of each handle that waits
+            return index
+    return None
+
+
+def _heads(ready: _Ready) -> dict[object | None, int]:
+    """Where the oldest callback of each lane is, the lanes by age."""
+    heads: dict[object | None, int] = {}
+    for index, handle in enumerate(ready):
+        heads.setdefault(lane_of(handle), index)
     return heads
 
 
@@ -54,7 +53,7 @@ def lanes(choices: Choices) -> Pick:
         if dead is not None:
             return dead
         heads = _heads(ready)
-        return heads[choices.draw("next", len(heads))][0]
+        return list(heads.values())[choices.draw("next", len(heads))]
 
     return pick
 
@@ -76,33 +75,30 @@ def pct(choices: Choices, depth: int = PCT_DEPTH, horizon: int = PCT_HORIZON) ->
             return dead
         heads = _heads(ready)
         if len(heads) == 1:
-            return heads[0][0]
+            return 0
         step += 1
         if step >= horizon:
             return 0
         _admit(heads, ranks, choices)
         if step in demotions:
-            front = _front(heads, ranks)[1]
-            ranks.append(ranks.pop(_rank(front, ranks)))
-        return _front(heads, ranks)[0]
+            ranks.append(ranks.pop(ranks.index(_front(heads, ranks))))
+        return heads[_front(heads, ranks)]
 
     return pick
 
 
-def _admit(heads: list[tuple[int, object | None]], ranks: list[object | None], choices: Choices) -> None:
+def _admit(heads: Iterable[object | None], ranks: list[object | None], choices: Choices) -> None:
     """Give every new lane its place: 0 is behind all that came before it. Lanes that have ended leave."""
+    new = [lane for lane in heads if lane not in ranks]
+    if not new:
+        return
     ranks[:] = [lane for lane in ranks if not (isinstance(lane, asyncio.Task) and lane.done())]
-    for _, lane in heads:
-        if not any(lane is other for other in ranks):
-            ranks.insert(len(ranks) - choices.draw("priority", len(ranks) + 1), lane)
+    for lane in new:
+        ranks.insert(len(ranks) - choices.draw("priority", len(ranks) + 1), lane)
 
 
-def _rank(lane: object | None, ranks: list[object | None]) -> int:
-    return next(rank for rank, other in enumerate(ranks) if other is lane)
-
-
-def _front(heads: list[tuple[int, object | None]], ranks: list[object | None]) -> tuple[int, object | None]:
-    return min(heads, key=lambda head: _rank(head[1], ranks))
+def _front(heads: Container[object | None], ranks: list[object | None]) -> object | None:
+    return next(lane for lane in ranks if lane in heads)
 
 
 def _fifo(_choices: Choices) -> Pick:

@@ -24,7 +24,7 @@ from weakref import WeakSet
 from olaf_async.adapters.journal.sqlite import DURABLE, must_outlive_a_power_cut
 from olaf_async.errors import OlafError
 from olaf_async.ports.journal import Entry, Record
-from olaf_async.sim.loop import Coro, Pick, SimLoop, fifo
+from olaf_async.sim.loop import Coro, Pick, SimLoop, SimTask, fifo
 
 _T = TypeVar("_T")
 
@@ -53,11 +53,11 @@ class PowerLoop(SimLoop):
         name: str | None = None,
         context: Context | None = None,
         eager_start: bool | None = None,
-    ) -> asyncio.Task[_T]:
+    ) -> SimTask[_T]:
         """See SimLoop."""
         task = super().create_task(coro, name=name, context=context, eager_start=eager_start)
         if (machine := _owner(context)) is not None:
-            machine.tasks.add(task)
+            task.owner = machine
             if not machine.is_on:
                 machine.hold()
         return task
@@ -70,7 +70,7 @@ class PowerLoop(SimLoop):
             self.on_callback()
             if machine is not None and not machine.is_on:
                 return
-        super()._run_handle(handle)
+        handle._run()  # noqa: SLF001 - a loop is who runs them
 
     def _asyncgen_began(self, generator: AsyncGenerator[Any, Any]) -> None:
         super()._asyncgen_began(generator)
@@ -95,8 +95,14 @@ class PowerLoop(SimLoop):
     def _switched_on(self, machine: "Machine") -> None:
         self._machines.append(machine)
 
-    def _switched_off(self, tasks: list[asyncio.Task[Any]]) -> None:
-        self._tasks = {birth: task for birth, task in self._tasks.items() if task not in tasks}
+    def _switched_off(self, machine: "Machine") -> list[asyncio.Task[Any]]:
+        """Give up its tasks that are not done."""
+        held = {
+            birth: task for birth, task in self._tasks.items() if task.owner is machine and not task.done()
+        }
+        for birth in held:
+            del self._tasks[birth]
+        return list(held.values())
 
 
 class Machine:
@@ -104,7 +110,6 @@ class Machine:
 
     def __init__(self, loop: PowerLoop) -> None:
         self.is_on = True
-        self.tasks: WeakSet[asyncio.Task[Any]] = WeakSet()
         self.generators: WeakSet[AsyncGenerator[Any, Any]] = WeakSet()
         self._loop = loop
         self._kept: list[asyncio.Task[Any]] = []
@@ -124,9 +129,8 @@ class Machine:
 
     def hold(self) -> None:
         """Keep all there is of it from moving and from being finalised."""
-        self._kept = [task for task in self.tasks if not task.done()]
+        self._kept += self._loop._switched_off(self)  # noqa: SLF001 -- as above
         self._kept_generators = list(self.generators)
-        self._loop._switched_off(self._kept)  # noqa: SLF001 -- as above
 
     def bury(self) -> None:
         """Close what was held, now that nothing will ever run: what still stirs reaches nobody."""
