@@ -22,7 +22,7 @@ from olaf_async.core.invariants import check as check_invariants
 from olaf_async.core.rules import Rules
 from olaf_async.ports.journal import Entry, Record
 
-ACCOUNT = Account.of("paper", "http://127.0.0.1:5000", "a-key")
+ACCOUNT = Account.of("paper", "http://127.0.0.1:5000", "a-key", "MIS")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from olaf_async.adapters.paper.orders import OrderRecord
 from olaf_async.adapters.paper.server.desk import PaperDesk
 from olaf_async.domain.order import Side
 from olaf_async.domain.trade import ExitReason
-from tests.made_market import MONDAY, write_setups_file
+from tests.made_market import MONDAY, TUESDAY_ROW, write_setups_file
 from tests.test_live import PRINTS, Stage, Stand, here, settings_of, stage
 
 __all__ = ["here"]
@@ -136,6 +136,38 @@ async def test_other_setups_do_not_make_it_forget_what_is_held(tmp_path: Path) -
     assert ended.exit_code == 4
     assert ended.why.startswith("ALPHA: traded today already, and planned otherwise now.")
     assert executed_again(tmp_path / "var" / f"{MONDAY}.journal") == (1, None)
+
+
+async def test_without_any_setup_left_what_is_held_is_named(tmp_path: Path) -> None:
+    async with stage(tmp_path, settings_of("live")) as day:
+        await begins(day)
+        await plays(day, HELD)
+        await dies(day)
+        write_setups_file(tmp_path / "setups.csv", TUESDAY_ROW)
+        day.stop = Stand()
+        day.begin()
+        ended = await day.ended()
+    assert ended.exit_code == 4
+    assert ended.why == (
+        f"There is no setup to trade on {MONDAY}."
+        " An earlier run of the day left ALPHA open: look at the broker now."
+    )
+
+
+async def test_with_another_product_a_day_is_not_gone_on_with(tmp_path: Path) -> None:
+    """Its books would not show what is held, and what it sells would be something else."""
+    async with stage(tmp_path, settings_of("live")) as day:
+        await begins(day)
+        await plays(day, HELD)
+        await dies(day)
+        broker = day.settings.broker.model_copy(update={"product": "CNC"})
+        day.settings = day.settings.model_copy(update={"broker": broker})
+        day.stop = Stand()
+        day.begin()
+        ended = await day.ended()
+        assert [order.status.value for order in orders(day.desk, Side.SELL)] == ["trigger pending"]
+    assert ended.exit_code == 4
+    assert "was begun on another account (product MIS then, CNC now)" in ended.why
 
 
 async def test_a_journal_of_another_account_is_not_gone_on_with(tmp_path: Path) -> None:

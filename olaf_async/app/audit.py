@@ -165,12 +165,12 @@ class _Auditor:
     def _check_account(self, witness: Witness) -> None:
         """See that the server we would ask is the one that the journal is of."""
         kept = witness.header.account
-        now = KeptAccount.of(kept.mode, self._settings.broker.host, api_key(self._settings))
+        broker = self._settings.broker
+        now = KeptAccount.of(kept.mode, broker.host, api_key(self._settings), broker.product)
         if now != kept:
-            what = "server" if now.server != kept.server else "API key"
             raise ConfigError(
-                f"the journal of {self._day} is of another {what} than the settings name ({kept.server}):"
-                " put them back, or audit with --from-journal"
+                f"the journal of {self._day} is of another account than the settings name"
+                f" ({kept.differs_by(now)}): put them back, or audit with --from-journal"
             )
 
     def _case_of_setups(self, account: Account, setups: Path) -> Case:

@@ -102,10 +102,11 @@ class DayJournal:
         """
         settings = self._settings
         kind = "paper" if mode is None or settings.mode == "paper" else mode.value
-        account = Account.of(kind, settings.broker.host, api_key(settings))
-        if self._account not in (None, account):
+        account = Account.of(kind, settings.broker.host, api_key(settings), settings.broker.product)
+        begun = self._account
+        if begun is not None and begun != account:
             raise JournalError(
-                f"{self.journal.path} was begun on another account ({_differing(self._account, account)}): "
+                f"{self.journal.path} was begun on another account ({begun.differs_by(account)}): "
                 "put the settings back, or name another journal.dir"
             )
         kept = tuple(EightyTwentyPlan.of(plan) for plan in plans)
@@ -151,10 +152,3 @@ def _account(records: Sequence[Record]) -> Account | None:
     """Whose day it is."""
     headers = (record.body for record in records if record.entry is Entry.HEADER)
     return next((header.account for header in headers if isinstance(header, Header)), None)
-
-
-def _differing(old: Account | None, new: Account) -> str:
-    assert old is not None, "there is one to differ from"
-    if old.mode != new.mode:
-        return f"{old.mode} then, {new.mode} now"
-    return f"server {old.server} then, {new.server} now" if old.server != new.server else "another key"

@@ -222,6 +222,8 @@ class LiveRun:
             self._tell_journal(Severity.WARNING, self._kept.remark)
         if self._why_idle() and not self._kept.open_symbols:
             return Ended(0, self._why_idle())
+        if not self._plans:
+            return self._unbegun(EXIT_INPUT, self._why_idle())
         async with self._rest:
             findings = await self._prepare()
             if findings.exit_code:

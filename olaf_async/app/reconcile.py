@@ -42,11 +42,11 @@ async def reconcile_journal(settings: Settings, named: str | None, clock: Clock)
     async with new_rest(settings, clock) as rest:
         server = RestServer(rest, clock)
         mode = await _asked("the server", server.analyzer())
-        found = Account.of(mode.value, settings.broker.host, api_key(settings))
+        broker = settings.broker
+        found = Account.of(mode.value, broker.host, api_key(settings), broker.product)
         if found != account:
             raise ControlError(
-                f"{path} is of the account that was {account.mode} at {account.server}; the settings open"
-                f" one that is {found.mode} at {found.server}{_by_other_key(account, found)}"
+                f"{path} is of another account than the settings open ({account.differs_by(found)})"
             )
         return await look(
             states,
@@ -82,11 +82,6 @@ def _belief(path: Path, records: Sequence[Record], now_ns: int) -> tuple[Account
         raise ControlError(f"{path} tells of no run: nothing is believed")
     past.engine.handle(RunBegan(now_ns, past.unsent))
     return header.account, [trader.state for trader in past.engine.traders.values()]
-
-
-def _by_other_key(one: Account, other: Account) -> str:
-    is_other = one.server == other.server and one.key != other.key
-    return ", by another key" if is_other else ""
 
 
 async def _asked(what: str, answer: Awaitable[_T]) -> _T:

@@ -135,6 +135,16 @@ class SymbolState:
         return self.setup.quantity or self.rules.quantity
 
     @property
+    def intended(self) -> int:
+        """The most shares to hold now: as the entry was sent that they came by, whatever is planned by now.
+
+        A run with a smaller quantity sells nothing for that. What others made of an entry is no intention.
+        """
+        orders = (*self.slots, *self.phantoms, *self.retired[self.retired_before :])
+        entries = (order for order in orders if order.role is Role.ENTRY and order.filled)
+        return max((order.terms.quantity for order in entries if not order.repairs), default=self.planned)
+
+    @property
     def held(self) -> int:
         """Shares held by our own fills."""
         return self.position.held

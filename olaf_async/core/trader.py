@@ -208,13 +208,13 @@ class Trader:
             state.leave(ExitReason.RISK)
         elif state.keep and state.held <= state.keep and state.exit is None:
             state.keep, state.leaving = 0, None
-        elif state.held > state.planned and state.leaving is None and state.frozen is None:
+        elif state.leaving is None and state.frozen is None and state.held > state.intended:
             # Where it is not certain that both are ours, the symbol is frozen and both are protected.
-            text = f"{state.symbol}: {state.held} shares are held where {state.planned} were planned"
+            text = f"{state.symbol}: {state.held} shares are held where {state.intended} were planned"
             state.say(Severity.ALARM, "excess", f"{text}; the excess is sold, the symbol is done for today")
             state.is_done = True
             state.leave(ExitReason.RISK)
-            state.keep = state.planned
+            state.keep = state.intended
 
     def _finish(self, now_ns: int) -> None:
         """A position that is flat, with nothing left that could change it, is a trade."""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from olaf_async.sim.world import World
 
 TIMEOUT_NS: Final = 2 * SECOND_NS
-ACCOUNT: Final = Account.of("paper", "http://127.0.0.1:5000", "simulated")
+ACCOUNT: Final = Account.of("paper", "http://127.0.0.1:5000", "simulated", "MIS")
 
 
 class Life:

@@ -223,6 +223,22 @@ def test_a_new_run_may_have_other_rules_and_more_symbols_and_other_plans_for_wha
     assert bench.engine.account.exposed == {"NEW": False, "XYZ": True, "ABC": False}
 
 
+def test_a_run_with_a_smaller_quantity_sells_nothing_of_what_is_held_and_leaves_its_stop() -> None:
+    bench = Bench()
+    stop = bench.hold()
+    bench.take()
+    bench.engine.carry_on([plan("ABC")], replace(RULES, quantity=4))
+    begins_again(bench)
+    bench.read_while_due()
+    assert bench.took() == []
+    assert (bench.state.held, stop.state) == (10, OrderState.WORKING)
+    assert "excess" not in bench.said
+    bench.fill(stop)
+    bench.settle()
+    bench.rest()
+    assert bench.entry.terms.quantity == 4
+
+
 @pytest.mark.parametrize("plans", [[changed()], [], [plan("XYZ")]], ids=["other", "none", "another symbol"])
 def test_what_has_been_traded_today_cannot_be_planned_otherwise(plans: list[Plan]) -> None:
     bench = Bench()

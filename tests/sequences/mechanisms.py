@@ -886,6 +886,25 @@ RESTART = (
         "        case OrderState.IN_FLIGHT:\n            order.apply(Signal.REFUSED)\n",
         ("tests/core/test_restart.py::test_an_entry_sent_and_never_answered_is_ours_once_the_books_show_it",),
     ),
+    Mechanism(
+        "a run with a smaller quantity leaves what is held, and its stop, alone",
+        f"{CORE}/state.py",
+        "if not order.repairs), default=self.planned)\n",
+        "if False), default=self.planned)\n",
+        (
+            "tests/core/test_restart.py::test_a_run_with_a_smaller_quantity_sells_nothing_of_what_is_held_and_leaves_its_stop",
+        ),
+    ),
+    Mechanism(
+        "a day is not gone on with on another account, or for another product",
+        "olaf_async/app/journal.py",
+        "        if begun is not None and begun != account:\n",
+        "        if False:\n",
+        (
+            "tests/test_live_restart.py::test_with_another_product_a_day_is_not_gone_on_with",
+            "tests/test_live_restart.py::test_a_journal_of_another_account_is_not_gone_on_with",
+        ),
+    ),
 )
 
 GROUPS: dict[str, tuple[Mechanism, ...]] = {

@@ -27,20 +27,32 @@ VERSION: Final = 1
 """The format's. A later version of this module reads earlier formats, or says that it does not."""
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
-    """Whose orders a journal tells of. ``key`` tells two keys apart and neither from nothing."""
+class Account(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Whose orders a journal tells of. ``key`` tells two keys apart and neither from nothing.
+
+    ``product`` belongs to it, since books and orders of another product do not see what is held by this one;
+    it is written only where it is not the usual one, as files from before it was kept have none.
+    """
 
     mode: str
     server: str
     key: str
+    product: str = "MIS"
 
     @classmethod
-    def of(cls, mode: str, host: str, key: str) -> "Account":
+    def of(cls, mode: str, host: str, key: str, product: str) -> "Account":
         """The account that this key opens at this server; no secret can be read from it."""
         server = urlsplit(host).netloc.rpartition("@")[2]
         digest = blake2b(key.encode(), digest_size=8, key=server.encode()[:64], person=b"olaf journal")
-        return cls(mode, server, digest.hexdigest())
+        return cls(mode, server, digest.hexdigest(), product)
+
+    def differs_by(self, other: "Account") -> str:
+        """The first thing in which another account is not this one, as it was and as it is now."""
+        for name in ("mode", "server", "product"):
+            was, now = getattr(self, name), getattr(other, name)
+            if was != now:
+                return f"{name} {was} then, {now} now"
+        return "another key"
 
 
 @dataclass(frozen=True, slots=True)

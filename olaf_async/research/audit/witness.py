@@ -7,7 +7,7 @@ one in the book that is all that was sent, and was not known before.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from olaf_async.adapters.journal.codec import Header
@@ -275,5 +275,14 @@ def _begun(header: Header, before: Witness | None) -> Witness:
     budget_ns = header.rules.unprotected_max_ns
     if before is None:
         return Witness(header, plans, budget_ns)
-    before.header, before.plans, before.budget_ns = header, {**before.plans, **plans}, budget_ns
+    before.header, before.budget_ns = header, budget_ns
+    before.plans = {**before.plans, **{name: _widest(before.plans.get(name), plans[name]) for name in plans}}
     return before
+
+
+def _widest(before: SymbolPlan | None, plan: SymbolPlan) -> SymbolPlan:
+    """A later run may be allowed less: what an earlier one was allowed, it has kept to all the same."""
+    if before is None:
+        return plan
+    quantity, attempts = max(before.quantity, plan.quantity), max(before.attempts_max, plan.attempts_max)
+    return replace(plan, quantity=quantity, attempts_max=attempts)

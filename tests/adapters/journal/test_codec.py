@@ -164,6 +164,14 @@ def test_each_kind_has_a_name_for_people() -> None:
     assert kind_of(PRINT) == "price touched"
 
 
+def test_the_usual_product_is_not_written_so_that_older_files_are_read_as_they_are() -> None:
+    usual = Header("1", Account("live", "here", "k"), DAY, Rules(), ())
+    assert b'"product"' not in encode(usual)
+    assert decode(encode(usual)) == usual
+    other = Header("1", Account("live", "here", "k", "CNC"), DAY, Rules(), ())
+    assert decode(encode(other)) == other
+
+
 def test_rules_are_written_exactly() -> None:
     header = Header("1", Account("live", "here", "k"), DAY, Rules(stop_limit_pct=Fraction(1, 3)), ())
     assert b'"stop_limit_pct":"1/3"' in encode(header)
@@ -171,9 +179,9 @@ def test_rules_are_written_exactly() -> None:
 
 @pytest.mark.parametrize("host", ["http://127.0.0.1:5000", "https://me:secret-word@olaf.example/api"])
 def test_an_account_tells_keys_apart_and_none_of_them(host: str) -> None:
-    one, other = Account.of("live", host, "sesame-one"), Account.of("live", host, "sesame-two")
+    one, other = Account.of("live", host, "sesame-one", "MIS"), Account.of("live", host, "sesame-two", "MIS")
     assert one.key != other.key
-    assert one == Account.of("live", host, "sesame-one")
+    assert one == Account.of("live", host, "sesame-one", "MIS")
     assert "sesame" not in repr(one)
     assert "secret-word" not in repr(one)
     assert one.server in {"127.0.0.1:5000", "olaf.example"}

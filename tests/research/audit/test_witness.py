@@ -359,6 +359,13 @@ def test_the_time_in_which_nobody_watched_is_between_two_headers(tape: Tape) -> 
     assert tape.witness.gaps == [(100 * MS, 700 * MS)]
 
 
+def test_what_an_earlier_run_was_allowed_is_not_held_against_it_in_a_later_one(tape: Tape) -> None:
+    for rules in (Rules(quantity=10, max_attempts=2), Rules(quantity=4, max_attempts=1)):
+        tape.add(100, Entry.HEADER, header_of([plan_of()], rules))
+    (plan,) = tape.witness.plans.values()
+    assert (plan.quantity, plan.attempts_max) == (10, 3)
+
+
 def prices_off_the_tick(tape: Tape) -> list[int]:
     case = tape.witness.case(tape.witness.account, is_over=True)
     proof = next(each for each in judge(case) if each.promise is Promise.ON_TICK)
