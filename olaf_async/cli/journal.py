@@ -15,6 +15,7 @@ import typer
 
 from olaf_async.cli.invocation import ERROR, UNSAFE, Invocation
 from olaf_async.cli.options import AsJson, Config, Sets
+from olaf_async.cli.plain_help import Verb, Verbs
 from olaf_async.errors import JournalError
 
 if TYPE_CHECKING:
@@ -23,14 +24,16 @@ if TYPE_CHECKING:
     from olaf_async.adapters.journal.sqlite import Row
     from olaf_async.ports.journal import Record
 
-journal_verbs = typer.Typer(help="A day's journal: shown, verified, executed again.", no_args_is_help=True)
+journal_verbs = typer.Typer(
+    cls=Verbs, help="A day's journal: shown, verified, executed again.", no_args_is_help=True
+)
 
 CONTEXT: Final = 8
 """Records shown before a difference."""
 
 _P = ParamSpec("_P")
 Named: TypeAlias = Annotated[
-    str | None, typer.Argument(metavar="[DAY|FILE]", help="The journal; else the newest.", show_default=False)
+    str | None, typer.Argument(metavar="DAY|FILE", help="The journal; else the newest.", show_default=False)
 ]
 
 
@@ -50,7 +53,7 @@ def _refusing(verb: Callable[_P, None]) -> Callable[_P, None]:
     return run
 
 
-@journal_verbs.command()
+@journal_verbs.command(cls=Verb)
 @_refusing
 def show(
     context: typer.Context,
@@ -81,7 +84,7 @@ def show(
         typer.echo(f"{path} is not whole: {reading.faults[0].text} (see `journal verify`)", err=True)
 
 
-@journal_verbs.command()
+@journal_verbs.command(cls=Verb)
 @_refusing
 def verify(
     context: typer.Context,
@@ -115,7 +118,7 @@ def verify(
         raise typer.Exit(UNSAFE)
 
 
-@journal_verbs.command()
+@journal_verbs.command(cls=Verb)
 @_refusing
 def replay(
     context: typer.Context,
@@ -174,7 +177,7 @@ def _print_verdict(reading: "Reading", aside: Path | None) -> None:
     ending = "is being written" if reading.is_live else "was not closed: its engine did not end by itself"
     if reading.is_closed:
         ending = "was closed"
-    counts = f"{len(reading.records)} records in {_runs(reading)} runs; it {ending}."
+    counts = f"{_counted(len(reading.records), 'record')} in {_counted(_runs(reading), 'run')}; it {ending}."
     if not reading.faults:
         typer.echo(f"{reading.path} is as it was written: {counts}")
     elif aside is not None:
@@ -192,7 +195,7 @@ def _print_rerun(reading: "Reading", again: "Rerun", zone: tzinfo) -> None:
     for fault in reading.faults:
         typer.echo(f"after record {fault.after}: {fault.text}")
     if again.difference is None:
-        typer.echo(f"{reading.path}: {compared}, in {again.runs} runs: no difference.")
+        typer.echo(f"{reading.path}: {compared}, in {_counted(again.runs, 'run')}: no difference.")
         return
     seq = again.difference.record.seq
     for record in reading.records[max(0, seq - CONTEXT) : seq]:
@@ -200,6 +203,10 @@ def _print_rerun(reading: "Reading", again: "Rerun", zone: tzinfo) -> None:
     typer.echo(f"\nThe first difference is at record {seq}, after {compared}.")
     typer.echo(f"  in the journal:  {again.difference.written}")
     typer.echo(f"  executed again:  {again.difference.now}")
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _line(record: "Record", zone: tzinfo) -> str:

@@ -72,6 +72,18 @@ def read_order(text: str) -> str:
     return text
 
 
+def read_minutes(text: str) -> float:
+    """A number of minutes above zero.
+
+    Raises:
+        BadParameter: it is not one.
+    """
+    try:
+        return read_seconds(text)
+    except typer.BadParameter:
+        raise typer.BadParameter(f"{text!r} is not a number of minutes above zero") from None
+
+
 def simulate(  # noqa: PLR0913 -- one parameter for each flag
     context: typer.Context,
     *,
@@ -93,11 +105,16 @@ def simulate(  # noqa: PLR0913 -- one parameter for each flag
     ] = None,
     minutes: Annotated[
         float | None,
-        typer.Option("--minutes", parser=read_seconds, metavar="M", help="Stop after so many minutes."),
+        typer.Option("--minutes", parser=read_minutes, metavar="M", help="Stop after so many minutes."),
     ] = None,
     faults: Annotated[
-        str, typer.Option("--faults", metavar="LIST", help="Classes that may be on, or none.")
-    ] = "all",
+        str | None,
+        typer.Option(
+            "--faults",
+            metavar="LIST",
+            help="Classes that may be on, by comma, or none; else all. A wrong one names them.",
+        ),
+    ] = None,
     scenario: Annotated[
         Path | None,
         typer.Option("--scenario", metavar="FILE", help="One day again, from the tape that was kept of it."),
@@ -128,13 +145,18 @@ def simulate(  # noqa: PLR0913 -- one parameter for each flag
     """Trade simulated days in which everything goes wrong, and check every promise."""
     if sum(given is not None for given in (seeds, seed, scenario)) > 1:
         raise typer.BadParameter("give one of --seeds, --seed and --scenario")
+    if scenario is not None and any(given is not None for given in (order, faults, minutes)):
+        raise typer.BadParameter(
+            "a tape has its own order and faults: leave away --order, --faults, --minutes"
+        )
+    classes = read_faults(faults or "all")
     invocation = context.ensure_object(Invocation)
     folder = invocation.load(config, sets).journal.dir / "simulated"
     from olaf_async.sim.campaign import Plan, Tally, checked
     from olaf_async.sim.yours import Own, OwnCodeError
 
     sys.path.insert(0, str(Path.cwd()))
-    plan = Plan(order, read_faults(faults), own=checked(Own(strategy, beside)))
+    plan = Plan(order, classes, own=checked(Own(strategy, beside)))
     tally, began_s = Tally(), time.monotonic()
     if scenario is not None:
         plan, days = _taped(scenario, plan)
@@ -195,8 +217,11 @@ def _taped(path: Path, plan: "Plan") -> "tuple[Plan, Iterator[Result]]":
         tape = read_tape(path)
         kind, seed, order, names = tape.scenario.split(" ")
         plan = replace(plan, order=order, faults=listed(names))
-    except (OSError, SimulationError, ValueError) as error:
-        raise ConfigError(f"{path}: not the tape of a simulated day ({error})") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
+    except (SimulationError, ValueError) as error:
+        why = str(error).removeprefix(f"{path}: ")
+        raise ConfigError(f"{path}: not the tape of a simulated day ({why})") from None
     if kind != "day" or order not in ORDERS:
         raise ConfigError(f"{path}: a tape of {tape.scenario!r}, which is no simulated day")
     choices = Choices(Tape(tape.entries, is_exact=False))
@@ -247,8 +272,8 @@ def report(invocation: Invocation, tally: "Tally", plan: "Plan", folder: Path, e
     console = invocation.console
     rate = tally.days / max(elapsed_s, 0.001) * 60
     console.print(
-        f"{tally.days:,} simulated days of 3 symbols in {elapsed_s:.1f} s ({rate:,.0f} a minute): "
-        f"{tally.events:,} events, {len(tally.broken)} days with a broken promise",
+        f"{_counted(tally.days, 'simulated day')} of 3 symbols in {elapsed_s:.1f} s ({rate:,.0f} a minute): "
+        f"{tally.events:,} events, {_counted(len(tally.broken), 'day')} with a broken promise",
         style="bold",
     )
     if tally.days > 1:
@@ -262,6 +287,10 @@ def report(invocation: Invocation, tally: "Tally", plan: "Plan", folder: Path, e
         _explain(invocation, tally.broken[0], plan, folder)
 
 
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def _explain(invocation: Invocation, result: "Result", plan: "Plan", folder: Path) -> None:
     """One broken day: its story, made as short as can be, and how to have it again."""
     from olaf_async.cli.output import command, shown_path
@@ -270,6 +299,7 @@ def _explain(invocation: Invocation, result: "Result", plan: "Plan", folder: Pat
     from olaf_async.sim.table import plain, time_of_day
     from olaf_async.sim.tapes import Recorded, write_tape
     from olaf_async.sim.telling import COLUMNS
+    from olaf_async.sim.yours import HINTS
 
     console = invocation.console
     small = shortest(result, plan, SHRINKS_MAX)
@@ -281,6 +311,8 @@ def _explain(invocation: Invocation, result: "Result", plan: "Plan", folder: Pat
         style="bold red",
     )
     console.print(f"  {first.symbol or 'the account'}: {first.text}", markup=False)
+    if plan.own.strategy is not None and first.promise in HINTS:
+        console.print(f"  {HINTS[first.promise]}.", markup=False)
     console.print("The shortest day found on which it is, its last steps:")
     console.print(plain(small.steps, columns=COLUMNS, width=console.width), markup=False, soft_wrap=True)
     names = ",".join(fault.value for fault in plan.faults) or "none"

@@ -17,7 +17,7 @@ from olaf_async.sim.day import Result, run_day
 from olaf_async.sim.faults import Fault
 from olaf_async.sim.shrink import shrink
 from olaf_async.sim.world import STANDING, SYMBOLS, Walls, plan_of
-from olaf_async.sim.yours import Own, check_strategy, find
+from olaf_async.sim.yours import Own, check_beside, check_strategy, find
 
 ORDER_OF: Final = ("fifo", "lanes", "pct")
 CHUNK: Final = 16
@@ -97,6 +97,7 @@ class Plan:
     def standing(self) -> Walls:
         """The engine that is tried."""
         walls, own = self.walls or STANDING, self.own
+        own.forget()
         if own.strategy is not None:
             walls = replace(walls, new_strategy=find(own.strategy))
         if own.beside is not None:
@@ -118,7 +119,7 @@ def checked(own: Own) -> Own:
         plan = plan_of(SYMBOLS[0], calm())
         check_strategy(own.strategy, plan.setup, plan.session)
     if own.beside is not None:
-        find(own.beside)
+        check_beside(own.beside)
     return own
 
 

@@ -8,6 +8,8 @@ Two promises are the strategy's own:
     Y2  its prices are whole paise on the tick grid, its first stop lies behind the fill
 """
 
+import inspect
+import sys
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -26,7 +28,7 @@ from olaf_async.ports.broker import AccountNews, Books
 from olaf_async.ports.feed import Tick
 from olaf_async.shell.supervisor import Ports
 from olaf_async.sim.mailbox import Doubled
-from olaf_async.strategies.protocol import Arming, Oriented, Strategy
+from olaf_async.strategies.protocol import Arming, Oriented, Strategy, oriented
 
 if TYPE_CHECKING:
     from olaf_async.sim.life import Life
@@ -39,6 +41,11 @@ Failed: TypeAlias = Callable[[Exception], None]
 Broken: TypeAlias = Callable[[str, str], None]
 """Is told which promise a person's strategy has broken, and how."""
 
+HINTS: Final = {
+    "I6": "Executed again, a strategy made anew was asked the same. Where it is yours, look for what it keeps"
+    " outside of its value: in the module or the class, a clock, a file",
+}
+"""What the author of a strategy may look for where a promise is broken that is not a strategy's own."""
 ASKED: Final = ("direction", "bar_ns", "entry", "arming", "initial_stop", "target", "trailed_stop")
 _T = TypeVar("_T")
 
@@ -60,6 +67,19 @@ class Own:
         given = (("--strategy", self.strategy), ("--beside", self.beside))
         return "".join(f" {flag} {name}" for flag, name in given if name is not None)
 
+    def forget(self) -> None:
+        """Let what follows import a person's modules anew: what they keep must not pass to the next day.
+
+        Else a day in its campaign would not be the day that its number alone gives.
+        """
+        for name in _imported:
+            sys.modules.pop(name, None)
+        find.cache_clear()
+
+
+_imported: Final[set[str]] = set()
+"""The modules of a person's folder that came in with what was found."""
+
 
 @cache
 def find(text: str) -> Callable[..., Any]:
@@ -71,19 +91,26 @@ def find(text: str) -> Callable[..., Any]:
     module_name, colon, name = text.partition(":")
     if not (module_name and colon and name):
         raise ConfigError(f"{text!r} is not MODULE:NAME, as in my_strategy:new_strategy")
+    before = set(sys.modules)
     try:
         module = import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
             raise ConfigError(f"{text}: importing it fails: {told(error)}") from None
+        path = module_name.removesuffix(".py").replace("/", ".")
+        meant = "" if path == module_name else f". As a module its name is {path!r}"
         raise ConfigError(
             f"{text}: there is no module {error.name!r} in this folder ({Path.cwd()}), nor is one installed"
+            f"{meant}"
         ) from None
     except Exception as error:  # noqa: BLE001 -- whatever a module does, its author is told the line
         raise ConfigError(f"{text}: importing it fails: {told(error)}") from None
+    for brought in {module_name, *sys.modules} - (before - {module_name}):
+        if _is_theirs(getattr(sys.modules[brought], "__file__", None)):
+            _imported.add(brought)
     found = getattr(module, name, None)
     if not callable(found):
-        what = "nothing" if found is None else f"only a {type(found).__name__}, which cannot be called,"
+        what = "nothing" if found is None else f"only {_a(found)}, which cannot be called,"
         raise ConfigError(f"{text}: {module.__file__} has {what} by the name {name!r}")
     return found  # type: ignore[no-any-return] # callable() does not say what it returns
 
@@ -99,10 +126,16 @@ def check_strategy(text: str, setup: Setup, session: Session) -> None:
         first, second = new_strategy(setup, session), new_strategy(setup, session)
     except Exception as error:  # noqa: BLE001 -- as above
         raise ConfigError(f"{text}: calling it with a setup and a session fails: {told(error)}") from None
-    missing = [name for name in ASKED if not hasattr(type(first), name)]
+    if inspect.iscoroutine(first):
+        first.close()
+        second.close()
+        raise ConfigError(
+            f"{text}: it is an async function; a strategy is made by a plain one (def, no async)"
+        )
+    missing = [name for name in ASKED if inspect.getattr_static(first, name, _T) is _T]
     if missing:
         raise ConfigError(
-            f"{text}: it makes a {type(first).__name__}, which is no strategy; it has no {', '.join(missing)}"
+            f"{text}: it makes {_a(first)}, which is no strategy; it has no {', '.join(missing)}"
         )
     if first != second:
         raise ConfigError(
@@ -111,16 +144,32 @@ def check_strategy(text: str, setup: Setup, session: Session) -> None:
         )
 
 
+def check_beside(text: str) -> None:
+    """See that what has this name can be awaited.
+
+    Raises:
+        ConfigError: it is no async function.
+    """
+    if not inspect.iscoroutinefunction(inspect.unwrap(find(text))):
+        raise ConfigError(f"{text}: it is no async function; what runs beside is `async def NAME(ports)`")
+
+
+def _a(thing: object) -> str:
+    kind = type(thing).__name__
+    return "None" if thing is None else f"{'an' if kind[0] in 'aeiouAEIOU' else 'a'} {kind}"
+
+
+def _is_theirs(file: str | None) -> bool:
+    """Whether a file lies in the person's folder, and is neither Olaf's nor installed."""
+    ours = str(Path(__file__).resolve().parents[1])
+    if file is None or file.startswith(ours) or "site-packages" in file:
+        return False
+    return Path.cwd() in Path(file).parents
+
+
 def told(error: Exception) -> str:
     """The error in one line, and the line of its author's file that raised it."""
-    ours = str(Path(__file__).resolve().parents[1])
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename != __file__]
-    theirs = [frame for frame in frames if Path.cwd() in Path(frame.filename).parents]
-    outside = [
-        frame
-        for frame in theirs
-        if not frame.filename.startswith(ours) and "site-packages" not in frame.filename
-    ]
+    outside = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_theirs(frame.filename)]
     what = f"{type(error).__name__}: {error}"
     if isinstance(error, SyntaxError) or not outside:
         return what
@@ -171,6 +220,17 @@ class Asked:
             )
         return price
 
+    def _order_price(self, what: str, price: Oriented) -> Oriented:
+        self._price(what, price)
+        if type(price) is int and oriented(price, self.direction) <= 0:
+            side = "long" if self.direction > 0 else "short"
+            self._broken(
+                "Y2",
+                f"{what} is {price}, which for a {side} is no price. Prices are oriented: a long's are above"
+                " zero, a short's below",
+            )
+        return price
+
     @property
     def direction(self) -> Direction:
         """See Strategy."""
@@ -184,7 +244,7 @@ class Asked:
     @property
     def entry(self) -> Oriented:
         """See Strategy."""
-        return self._price("entry", self._ask("entry", lambda: self._own.entry))
+        return self._order_price("entry", self._ask("entry", lambda: self._own.entry))
 
     def arming(self, *, after_exit: bool) -> Arming:
         """See Strategy."""
@@ -210,7 +270,7 @@ class Asked:
         """See Strategy."""
         what = f"trailed_stop of a bar that closed at {bar.close}"
         stop = self._ask(what, lambda: self._own.trailed_stop(bar, is_entry_bar=is_entry_bar))
-        return stop if stop is None else self._price(what, stop)
+        return stop if stop is None else self._order_price(what, stop)
 
 
 class Aside:

@@ -150,3 +150,113 @@ def test_a_module_that_is_wrong_is_told_the_line(
     code = main(["simulate", "--seed", "0", "--strategy", f"{name}:new_strategy"])
     assert code == 3
     assert why.format(f"{name}.py") in plain(capsys.readouterr().err)
+
+
+KEEPS_NOTES = """
+from tests.sim.newcomers.steady import Steady
+from newcomer_helper import SEEN
+
+class Noting(Steady):
+    def initial_stop(self, fill):
+        SEEN.add(self.setup.symbol)
+        return Steady.initial_stop(self, fill) - 5 * len(SEEN)
+
+def new_strategy(setup, session):
+    return Noting(setup, session)
+"""
+
+
+def test_what_a_module_keeps_does_not_pass_to_the_next_day(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "newcomer_helper.py").write_text("SEEN = set()\n", encoding="utf-8")
+    (tmp_path / "newcomer_notes.py").write_text(KEEPS_NOTES, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    plan = Plan(own=checked(Own(strategy="newcomer_notes:new_strategy")))
+    among_others = list(run_days(range(4), plan))[-1]
+    (alone,) = run_days([3], plan)
+    assert among_others.digest == alone.digest
+    assert among_others.violations == alone.violations
+    assert among_others.events > 50
+
+
+WRONG_SIDE = """
+from olaf_async.domain.setup import Direction
+from tests.sim.newcomers.steady import Steady
+
+class Raw(Steady):
+    def trailed_stop(self, bar, *, is_entry_bar):
+        return bar.low - 50
+
+def new_strategy(setup, session):
+    return Raw(setup, session)
+"""
+
+
+def test_a_short_s_price_that_is_not_oriented_is_told_as_such(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "newcomer_raw.py").write_text(WRONG_SIDE, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    plan = Plan(faults=(), own=checked(Own(strategy="newcomer_raw:new_strategy")))
+    first = {
+        day.violations[0].promise: day.violations[0] for day in run_days(range(8), plan) if day.violations
+    }
+    assert list(first) == ["Y2"]
+    assert "which for a short is no price. Prices are oriented" in first["Y2"].text
+
+
+FIELDS = """
+from dataclasses import dataclass
+from typing import Any
+
+@dataclass(frozen=True)
+class Fields:
+    direction: Any
+    bar_ns: int
+    entry: int
+    arming: Any
+    initial_stop: Any
+    target: Any
+    trailed_stop: Any
+
+def new_strategy(setup, session):
+    return Fields(setup.direction, 60, 0, *[len] * 4)
+"""
+
+
+def test_what_a_dataclass_has_as_fields_it_has(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "newcomer_fields.py").write_text(FIELDS, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    own = Own(strategy="newcomer_fields:new_strategy")
+    assert checked(own) == own
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "why"),
+    [
+        ("--minutes 0", 2, "'0' is not a number of minutes above zero"),
+        ("--scenario a.tape --order pct", 2, "a tape has its own order and faults"),
+        ("--scenario a.tape --faults none", 2, "a tape has its own order and faults"),
+        ("--scenario nowhere.tape", 3, "nowhere.tape: cannot be read (No such file or directory)"),
+        ("--scenario README.md", 3, "README.md: not the tape of a simulated day (Expecting value"),
+        (f"--seed 0 --strategy {HERE}.steady.py:new_strategy", 3, f"As a module its name is '{HERE}.steady'"),
+        (f"--seed 0 --beside {HERE}.steady:new_strategy", 3, "it is no async function; what runs beside is"),
+        (f"--seed 0 --strategy {HERE}.safety_net:sell_what_is_bare", 3, "fails: TypeError"),
+    ],
+)
+def test_what_cannot_be_simulated_is_refused_with_the_reason(
+    command: str,
+    code: int,
+    why: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    ended, said = told(f"simulate {command}", monkeypatch, capsys, tmp_path)
+    assert ended == code
+    assert why in said
