@@ -19,6 +19,7 @@ from olaf_async.strategies.protocol import Oriented, Strategy
 
 CONFIRMING_READS = 2
 """Reads of the books that must agree before a number in them is acted on."""
+_NO_ORDERS = None, None, None
 
 
 @dataclass(slots=True)
@@ -192,7 +193,8 @@ class SymbolState:
     @property
     def slots(self) -> tuple[Order, ...]:
         """The orders in the three slots."""
-        return tuple(filter(None, (self.entry, self.stop, self.exit)))
+        slots = self.entry, self.stop, self.exit
+        return () if slots == _NO_ORDERS else tuple(filter(None, slots))
 
     @property
     def orders(self) -> tuple[Order, ...]:
@@ -262,17 +264,21 @@ class SymbolState:
     @property
     def is_waiting_for_evidence(self) -> bool:
         """Whether the books should be read every second for this symbol."""
-        if self.held < 0 or self.provisional or self.stops_gone > 1:
-            return True
-        if 0 < self.shortfall_reads < CONFIRMING_READS or any(order.changed_ns for order in self.slots):
+        is_short = 0 < self.shortfall_reads < CONFIRMING_READS
+        if self.held < 0 or self.provisional or self.stops_gone > 1 or is_short:
             return True
         if self.touched_ns is not None and self.stop is not None:
             return True
         if self.entry is not None and not self.account.is_stream_up and self.is_entry_at_work:
             return True
-        if self.is_unreported or any(order.is_bound_by_books for order in self.orders):
+        # Asked after every event: of a symbol without orders, as most are, nothing more is asked than that.
+        slots = self.slots
+        if slots and any(order.changed_ns for order in slots):
             return True
-        return any(order.is_unsettled for order in (*self.slots, *self.phantoms))
+        outstanding = (*slots, *self.phantoms)
+        if outstanding and any(order.is_unsettled or order.is_bound_by_books for order in outstanding):
+            return True
+        return self.is_unreported or any(order.is_bound_by_books for order in self.retired)
 
     @property
     def is_unreported(self) -> bool:
@@ -302,7 +308,7 @@ class SymbolState:
     @property
     def is_idle(self) -> bool:
         """Nothing held, nothing outstanding, nothing armed, nothing left to report."""
-        is_busy = self.held or self.slots or self.armed_ns is not None
+        is_busy = self.armed_ns is not None or self.held or self.slots
         return not (is_busy or self.is_unreported)
 
     def retire(self, order: Order) -> None:

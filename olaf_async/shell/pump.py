@@ -162,10 +162,10 @@ class Pump:
         self._handle(Marked(now_ns, tuple((symbol, last) for symbol, last in lasts if last is not None)))
 
     def _next_due_ns(self) -> int:
-        due_ns = min(
-            (market.next_due_ns() for market in self.markets.values()), default=self.engine.mark_due_ns()
-        )
-        return min(due_ns, self.engine.mark_due_ns())
+        due_ns = self.engine.mark_due_ns()
+        for market in self.markets.values():
+            due_ns = min(due_ns, market.next_due_ns())
+        return due_ns
 
     # --- out --------------------------------------------------------------------------------------
 
