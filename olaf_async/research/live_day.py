@@ -152,6 +152,7 @@ class LiveDay:
             rows_dropped=0,
             until_ns=now_ns,
             watch=self._watch(),
+            frozen=tuple(state.symbol for state in states if state.frozen is not None),
         )
         return RunResult((today,), self._left_out, elapsed_ns=elapsed_ns)
 

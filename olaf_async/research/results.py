@@ -142,7 +142,8 @@ class DayResult:
 
     ``ticks`` are the prices played (a bar counts four); ``says`` are (time, message) in order; ``unclosed``
     is what the exits could not close before the close, and is in no trade; ``until_ns`` is how far the day
-    has been played. ``watch`` is of a live day only.
+    has been played. ``frozen`` are the symbols in which a person is waited for. ``watch`` is of a live day
+    only.
     """
 
     day: date
@@ -157,6 +158,7 @@ class DayResult:
     rows_dropped: int
     until_ns: int
     watch: Watch | None = None
+    frozen: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -257,6 +257,7 @@ class _Today:
             entries=sum(state.attempts for state in states),
             rows_dropped=sum(columns.rows_dropped for _, columns in self._priced),
             until_ns=replay.now_ns,
+            frozen=tuple(state.symbol for state in states if state.frozen is not None),
         )
 
     def orders(self) -> tuple[WorkingOrder, ...]:

@@ -253,7 +253,7 @@ def safety_figures(days: Iterable[DayResult]) -> SafetyFigures:
         unprotected_ms=tuple(gap_ns / _NS_PER_MS for each in symbol_days for gap_ns in each.gaps_ns),
         alarms=sum(say.severity is Severity.ALARM for say in says),
         refused=sum(each.refused for each in symbol_days),
-        frozen=sum(say.code == "frozen" for say in says),
+        frozen=sum(len(day.frozen) for day in listed),
         still_open=sum(len(day.unclosed) for day in listed),
         watch=_watched(listed),
     )

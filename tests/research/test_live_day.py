@@ -4,12 +4,12 @@ from dataclasses import replace
 
 from olaf_async.adapters.journal.memory import MemoryJournal
 from olaf_async.core.rules import SECOND_NS
-from olaf_async.domain.events import Event, PositionRow, Verb
+from olaf_async.domain.events import Command, Event, PositionRow, Verb
 from olaf_async.domain.order import Role, Side
 from olaf_async.ports.broker import Books
 from olaf_async.ports.journal import Entry
 from olaf_async.research.live_day import LiveDay
-from olaf_async.research.results import Watch
+from olaf_async.research.results import DayResult, Watch
 from tests.races.world import DAY, ENTRY, LATENCY_NS, UNDERCUT, Story, World, plan_of, play
 
 
@@ -27,7 +27,7 @@ class ReadAlong(MemoryJournal):
         return super().append(entry, at_ns, body, fingerprint)
 
 
-def watched(story: Story) -> Watch:
+def told_of(story: Story) -> DayResult:
     """The story's day, with books read each second."""
     day = LiveDay(DAY, (plan_of(),), None)
 
@@ -36,7 +36,12 @@ def watched(story: Story) -> Watch:
         await story(world)
 
     play(followed, rules={"idle_poll_ns": SECOND_NS}, new_journal=lambda _: ReadAlong(day))
-    watch = day.result(0).days[0].watch
+    return day.result(0).days[0]
+
+
+def watched(story: Story) -> Watch:
+    """What the day of a story tells of its engine."""
+    watch = told_of(story).watch
     assert watch is not None
     return watch
 
@@ -97,3 +102,18 @@ def test_a_stop_that_waited_for_an_entry_s_call_has_that_in_its_wait() -> None:
     watch = watched(kept_waiting)
     assert len(watch.lock_waits_ns) == 1
     assert max(watch.lock_holds_ns) > LATENCY_NS
+
+
+def test_a_symbol_waits_for_a_person_until_it_is_resumed() -> None:
+    async def halts(world: World) -> None:
+        await a_trade(world)
+        await world.supervisor.command(Command.HALT, "INFY")
+
+    async def halts_and_resumes(world: World) -> None:
+        await halts(world)
+        await world.supervisor.command(Command.RESUME, "INFY")
+
+    assert told_of(halts).frozen == ("INFY",)
+    resumed = told_of(halts_and_resumes)
+    assert resumed.frozen == ()
+    assert resumed.trades == told_of(a_trade).trades

@@ -142,7 +142,8 @@ def test_a_short_position_is_folded_the_other_way() -> None:
 
 
 def test_alarms_and_frozen_symbols_are_counted() -> None:
-    figures = safety_figures([day(*CALM, says=(alarm("stop_jumped"), alarm("frozen")))])
+    says = (alarm("stop_jumped"), alarm("frozen"))
+    figures = safety_figures([replace(day(*CALM, says=says), frozen=("ALPHA",))])
     assert (figures.alarms, figures.frozen) == (2, 1)
 
 
@@ -164,8 +165,14 @@ def test_more_attempts_than_allowed_are_bad() -> None:
 
 
 def test_a_frozen_symbol_is_bad_and_its_alarm_is_noted() -> None:
-    frozen = verdicts(day(*CALM, says=(alarm("frozen"),)))
+    frozen = verdicts(replace(day(*CALM, says=(alarm("frozen"),)), frozen=("ALPHA",)))
     assert frozen == {"symbols frozen": Verdict.BAD, "alarms": Verdict.NOTED}
+
+
+def test_a_symbol_that_was_frozen_and_has_been_resumed_waits_for_nobody() -> None:
+    resumed = day(*CALM, says=(alarm("frozen"),))
+    assert verdicts(resumed) == {"alarms": Verdict.NOTED}
+    assert not needs_a_person(checks(safety_figures([resumed]), LIMITS))
 
 
 @pytest.mark.parametrize(
