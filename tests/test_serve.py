@@ -90,7 +90,7 @@ def test_a_file_of_symbols_that_is_not_one_is_refused_by_line(tmp_path: Path, te
         read_symbols(str(file))
 
 
-@pytest.mark.parametrize("text", [",", "", "a b", "./missing.csv"])
+@pytest.mark.parametrize("text", [",", "", "a b", "./missing.csv", "missing.csv", "SBIN,missing.txt"])
 def test_a_list_that_names_no_symbol_is_refused(text: str) -> None:
     with pytest.raises(ConfigError):
         read_symbols(text)

@@ -111,12 +111,16 @@ def _tick_size(text: str) -> Paise:
     return paise
 
 
+def _is_of_a_file(name: str) -> bool:
+    return " " in name or "/" in name or name.lower().endswith((".csv", ".txt"))
+
+
 def _checked_symbols(found: dict[str, Paise | None], where: str) -> dict[str, Paise | None]:
     if not found:
         raise ConfigError(f"{where or 'an empty list'}: names no symbol")
-    odd = next((name for name in found if not name.isprintable() or " " in name or "/" in name), None)
+    odd = next((name for name in found if not name.isprintable() or set(name) & set(" /\\.")), None)
     if odd is not None:
-        raise ConfigError(f"{odd!r} is neither a symbol nor a file of symbols")
+        raise ConfigError(f"{odd!r} is neither a symbol nor a file that is there")
     return found
 
 

@@ -321,7 +321,9 @@ class WebSettings(Section):
     """Dashboard and control."""
 
     host: Text = Field("127.0.0.1", description="address to listen on; beyond this machine only on purpose")
-    port: Whole = Field(8787, ge=0, le=65_535, description="port of the dashboard; 0: any free one")
+    port: Whole = Field(
+        8787, ge=0, le=65_535, description="port of the dashboard, which is still to come; 0: any free one"
+    )
     token: SecretStr | None = Field(
         None, min_length=1, description="secret asked of the browser; generated at each start where unset"
     )
