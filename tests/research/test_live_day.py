@@ -85,7 +85,11 @@ def test_a_read_asked_before_a_fill_was_heard_of_is_not_held_against_belief() ->
 
 
 def test_each_call_s_hold_of_the_lock_and_protection_s_wait_for_it_are_measured() -> None:
-    watch = watched(a_trade)
+    async def once_the_run_has_read(world: World) -> None:
+        await world.wait(0.5)
+        await a_trade(world)
+
+    watch = watched(once_the_run_has_read)
     assert watch.lock_waits_ns == (0,)
     half_way_ns = LATENCY_NS // 2
     assert watch.lock_holds_ns == (LATENCY_NS + half_way_ns, half_way_ns), "read and entry; the stop"
