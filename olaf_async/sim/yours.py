@@ -144,6 +144,42 @@ def check_strategy(text: str, setup: Setup, session: Session) -> None:
         )
 
 
+def maker(text: str) -> NewStrategy:
+    """The factory of this name, each strategy looked at as it is made.
+
+    It raises:
+        OwnCodeError: it fails, or what it makes cannot be traded by.
+    """
+    new_strategy = find(text)
+
+    def made(setup: Setup, session: Session) -> Strategy:
+        asked = f"{text}, asked for a {setup.direction.word} of {setup.symbol}"
+        try:
+            own: Strategy = new_strategy(setup, session)
+            why = _wrong(own, setup)
+        except Exception as error:  # noqa: BLE001 -- whatever it is, its author is told the line
+            raise OwnCodeError(f"{asked}: {told(error)}") from None
+        if why is not None:
+            raise OwnCodeError(f"{asked}: {why}")
+        return own
+
+    return made
+
+
+def _wrong(own: Strategy, setup: Setup) -> str | None:
+    """What of a strategy, however it came by it, the engine could do nothing with."""
+    side, bar_ns = own.direction, own.bar_ns
+    if side is not setup.direction:
+        return f"direction is {side!r}, and that of its setup {setup.direction!r}: it has to be the same"
+    if type(bar_ns) is not int or bar_ns <= 0:
+        return f"bar_ns is {bar_ns!r}: how long a bar lasts, in whole nanoseconds above zero"
+    armings = {f"arming(after_exit={after})": own.arming(after_exit=after) for after in (False, True)}
+    for question, answer in armings.items():
+        if type(answer) is not Arming:
+            return f"{question} is {_a(answer)}, and no Arming(level, from_ns, until_ns)"
+    return None
+
+
 def check_beside(text: str) -> None:
     """See that what has this name can be awaited.
 

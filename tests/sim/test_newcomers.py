@@ -208,6 +208,50 @@ def test_a_short_s_price_that_is_not_oriented_is_told_as_such(
     assert "which for a short is no price. Prices are oriented" in first["Y2"].text
 
 
+ODD = """
+from olaf_async.domain.setup import Direction
+from tests.sim.newcomers.steady import Steady
+
+class Odd(Steady):
+    {}
+
+def new_strategy(setup, session):
+    return Odd(setup, session)
+"""
+
+
+@pytest.mark.parametrize(
+    ("rule", "why"),
+    [
+        ("direction = Direction.SHORT", "direction is <Direction.SHORT: -1>, and that of its setup"),
+        ("bar_ns = 0", "bar_ns is 0: how long a bar lasts, in whole nanoseconds above zero"),
+        ("bar_ns = 6e10", "bar_ns is 60000000000.0: how long"),
+        ("def arming(self, *, after_exit): return None", "arming(after_exit=False) is None, and no Arming("),
+        (
+            "def arming(self, *, after_exit): return Steady.arming(self, after_exit=1 // (not after_exit))",
+            "ZeroDivisionError: integer division or modulo by zero newcomer_odd_4.py, line 6, in arming",
+        ),
+    ],
+)
+def test_what_the_engine_could_do_nothing_with_is_the_author_s_error_and_not_olaf_s(
+    rule: str,
+    why: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    name = f"newcomer_odd_{request.node.callspec.indices['rule']}"
+    (tmp_path / f"{name}.py").write_text(ODD.format(rule), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    code = main(["simulate", "--seeds", "0..8", "--strategy", f"{name}:new_strategy"])
+    said = plain(capsys.readouterr().err)
+    assert code == 1
+    assert "What you brought has failed" in said
+    assert why in said
+
+
 FIELDS = """
 from dataclasses import dataclass
 from typing import Any
