@@ -148,7 +148,7 @@ async def test_a_day_on_paper_is_proved_from_what_the_paper_broker_said(tmp_path
     async with traded(tmp_path, "paper") as day:
         made = await audited(day)
     assert made.outcome is Outcome.SAFE, made.proofs
-    assert any("the paper broker's books ended with its process" in said for said in made.said)
+    assert any("the paper broker's books are only in its process" in said for said in made.said)
 
 
 # -------------------------------------------------------------------------------- as it is typed
@@ -247,7 +247,7 @@ def test_what_others_did_is_told_and_kept_apart(tmp_path: Path, capsys: pytest.C
 
 def test_without_a_journal_it_is_said_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
     assert audit_of() == 3
-    assert f"there is no journal of {DAY} in var, and the paper broker's books ended" in " ".join(
+    assert f"there is no journal of {DAY} in var, and the paper broker's books are only" in " ".join(
         capsys.readouterr().err.split()
     )
     assert main(["audit", "--day", "2026-11-20", "--set", "mode=live"]) == 3

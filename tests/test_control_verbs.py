@@ -164,6 +164,19 @@ def test_status_ends_with_4_where_shares_are_held_in_a_frozen_symbol(olaf: Olaf)
     at_work(scene)
 
 
+def test_status_says_why_a_frozen_symbol_without_shares_opens_nothing(olaf: Olaf) -> None:
+    async def scene(world: World) -> None:
+        await olaf("halt", INFY)
+        shown = await olaf("status")
+        assert shown.code == 0
+        assert "■ no new entries in INFY: a person has halted it" in shown.out
+        assert "nothing needs a person" not in shown.out
+        await olaf("resume", INFY)
+        assert "nothing needs a person" in (await olaf("status")).out
+
+    at_work(scene, INFY, "TCS")
+
+
 def test_halt_and_resume_say_what_holds_then_and_are_in_the_journal(olaf: Olaf) -> None:
     async def scene(world: World) -> None:
         halted = await olaf("halt")

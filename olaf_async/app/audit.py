@@ -233,7 +233,7 @@ class _Auditor:
     def _why_kept(self) -> str:
         """Why the books of another day, or of the paper broker, can only be had from a journal."""
         if self._settings.mode == "paper":
-            return "the paper broker's books ended with its process"
+            return "the paper broker's books are only in its process"
         return "OpenAlgo's books are only of today"
 
     # --- what is said -----------------------------------------------------------------------------

@@ -36,7 +36,7 @@ def status_screen(told: Status, zone: tzinfo, width: int) -> RenderableType:
         title_align="left",
         subtitle=Text(f"Olaf {told.program} · process {told.pid}", style="default dim"),
         subtitle_align="right",
-        border_style="red" if told.unsafe else "yellow" if told.refusals else "dim",
+        border_style="red" if told.unsafe else "yellow" if told.refusals or _frozen(told) else "dim",
         padding=(0, 1),
         width=min(width, WIDTH_MAX),
     )
@@ -45,7 +45,15 @@ def status_screen(told: Status, zone: tzinfo, width: int) -> RenderableType:
 def _alerts(told: Status) -> RenderableType:
     lines = [Text(f"✗ {text}", style="bold red") for text in told.unsafe]
     lines += [Text(f"■ no new entries: {text}", style="yellow") for text in told.refusals]
+    lines += [
+        Text(f"■ no new entries in {one.symbol}: {one.frozen}", style="yellow") for one in _frozen(told)
+    ]
     return Group(*lines or [Text("✓ nothing needs a person; new entries may be opened", style="green")])
+
+
+def _frozen(told: Status) -> list[SymbolStatus]:
+    """Symbols that wait for a person; those with shares are among what is unsafe."""
+    return [one for one in told.symbols if one.frozen is not None and not one.held]
 
 
 def _symbols(symbols: Sequence[SymbolStatus], width: int) -> Table:
@@ -156,7 +164,11 @@ def comparison_screen(told: Comparison, zone: tzinfo, width: int) -> RenderableT
         headline = Text(agrees, style="bold green")
     parts: list[RenderableType] = [headline]
     if light:
-        parts.append(Text(f"· {_count(light, 'difference')} that needs nobody", style="yellow"))
+        parts.append(
+            Text(
+                f"· {_count(light, 'difference')} that need{'s' if light == 1 else ''} nobody", style="yellow"
+            )
+        )
     if told.differences:
         parts += [Text(), *_differences(told.differences)]
     compared = f"{_count(told.symbols, 'symbol')}, {_count(told.orders, 'order')}"
