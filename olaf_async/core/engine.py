@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeAlias, assert_never
 
-from olaf_async.core import containment, entries, evidence, reconcile
+from olaf_async.core import clock_back, containment, entries, evidence, reconcile
 from olaf_async.core.account import Account
 from olaf_async.core.guards import STANDARD, Guards
 from olaf_async.core.invariants import Check
@@ -119,7 +119,10 @@ class Engine:
         self._plan(plans)
 
     def _plan(self, plans: Iterable[Plan]) -> None:
-        """Have a trader for each plan: the one there is, where it has begun to trade by this very plan."""
+        """Have a trader for each plan: the one there is, where it has begun to trade by this very plan.
+
+        A symbol that was told to leave stays out by whichever plan.
+        """
         past, traders = self.traders, dict[str, Trader]()
         for plan in plans:
             symbol = plan.setup.symbol
@@ -128,7 +131,10 @@ class Engine:
             known = past.get(symbol)
             what = plan.setup, plan.session, plan.strategy
             if known is None or (known.is_untouched and not known.is_planned(*what)):
+                is_dismissed = known is not None and known.state.is_dismissed
                 known = Trader(*what, self.account, self._guards, self._check)
+                known.state.is_dismissed = is_dismissed
+                known.state.is_done |= is_dismissed
             traders[symbol] = known
             if known.is_planned(*what):
                 past.pop(symbol, None)
@@ -184,6 +190,7 @@ class Engine:
 
     def _run_began(self, event: RunBegan) -> None:
         self.account.begin_run()
+        clock_back.believe_account(self.account, event.at_ns)
         for trader in self.traders.values():
             self._tell(trader, event.at_ns, partial(trader.run_began, event))
 

@@ -91,6 +91,7 @@ class SymbolState:
     # evidence
     frozen: str | None = None
     is_done: bool = False
+    is_dismissed: bool = False
     is_unread: bool = False
     newest_seq: int = 0
     want_seq: int = 0

@@ -9,7 +9,7 @@ Must never: wait, look at a clock, or know of another symbol.
 
 from dataclasses import replace
 
-from olaf_async.core import calls, entries, evidence, exits, invariants, protection, reconcile
+from olaf_async.core import calls, clock_back, entries, evidence, exits, invariants, protection, reconcile
 from olaf_async.core.account import Account
 from olaf_async.core.guards import STANDARD, Guards
 from olaf_async.core.market import Guard, guard_of
@@ -74,6 +74,7 @@ class Trader:
     def run_began(self, event: RunBegan) -> None:
         """Whoever asked for what is in flight is gone, and what has happened since nobody watched."""
         state = self.state
+        clock_back.believe_symbol(state, event.at_ns)
         state.touch()
         state.want_books()
         state.is_unread = True
@@ -153,7 +154,7 @@ class Trader:
 
     def must_leave(self, reason: ExitReason, now_ns: int) -> None:
         """Get out and stay out."""
-        self.state.is_done = True
+        self.state.is_done = self.state.is_dismissed = True
         self.state.leave(reason)
         self._step(now_ns)
 

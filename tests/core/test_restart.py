@@ -11,7 +11,7 @@ from olaf_async.domain.events import Command, Marked, OrderRow, RunBegan, Status
 from olaf_async.domain.intents import CancelOrder, ModifyOrder
 from olaf_async.domain.order import OrderState, PriceType, Role, Side, Terms
 from olaf_async.errors import ConfigError
-from tests.core.bench import ENTRY, EXIT_NS, RULES, STRATEGY, TRIGGER, Bench, plan, where
+from tests.core.bench import ENTRY, EXIT_NS, INITIAL, RULES, STRATEGY, TRIGGER, Bench, plan, where
 
 
 def begins_again(bench: Bench, *unsent: str, after_s: float = 20) -> None:
@@ -204,6 +204,83 @@ def test_the_deadline_that_passed_while_nobody_watched_is_kept_after_the_first_r
     assert bench.took()[-1] == "place exit"
 
 
+# --- a clock that was set back ---------------------------------------------------------------------
+
+
+SET_BACK_S = -40
+
+
+def test_a_stop_that_was_refused_is_placed_again_at_its_pace_though_the_clock_was_set_back() -> None:
+    bench = Bench()
+    bench.fill(bench.rest())
+    bench.refuse(bench.stop)
+    bench.price(ENTRY + 50)
+    bench.refuse(bench.stop)
+    bench.take()
+    begins_again(bench, after_s=SET_BACK_S)
+    bench.read_while_due()
+    bench.price(ENTRY + 50)
+    bench.wait(2)
+    assert bench.took() == ["place stop"]
+
+
+def test_a_stop_does_not_wait_for_the_rate_of_a_clock_that_was_set_back() -> None:
+    bench = Bench()
+    entry = bench.rest()
+    bench.is_desk_busy = True
+    bench.fill(entry)
+    bench.engine.account.sends.extend([bench.now_ns] * RULES.max_orders_per_s)
+    bench.engine.account.urgent_until_ns = bench.now_ns + SECOND_NS
+    begins_again(bench, after_s=SET_BACK_S)
+    bench.read_while_due()
+    bench.wait(1)
+    bench.desk()
+    assert bench.took() == ["place stop"]
+
+
+def test_a_cancel_that_was_refused_is_asked_for_again_though_the_clock_was_set_back() -> None:
+    bench = Bench()
+    stop = bench.hold()
+    bench.command(Command.FLATTEN)
+    bench.refuse(stop)
+    bench.take()
+    begins_again(bench, after_s=SET_BACK_S)
+    bench.wait(2)
+    assert bench.took() == ["cancel stop"]
+
+
+def test_a_stop_for_too_few_is_made_bigger_though_the_clock_was_set_back() -> None:
+    bench = Bench()
+    stop = bench.hold(4)
+    bench.fill(bench.entry, 6)
+    bench.refuse(stop)
+    bench.take()
+    begins_again(bench, after_s=SET_BACK_S)
+    bench.read_while_due()
+    bench.wait(2)
+    assert bench.took() == ["modify stop"]
+
+
+def test_what_was_seen_by_a_clock_that_was_ahead_counts_as_seen_now() -> None:
+    bench = Bench(rules=replace(RULES, max_daily_loss=5_00))
+    stop = bench.hold()
+    bench.tell(Marked(bench.later(), (("ABC", ENTRY),)))
+    bench.price(INITIAL)
+    begins_again(bench, after_s=SET_BACK_S)
+    now_ns, state = bench.now_ns, bench.state
+    assert bench.engine.account.marked_ns == now_ns
+    assert (stop.sent_ns, state.touched_ns, state.armed_ns) == (now_ns, now_ns, None)
+
+
+def test_a_clock_that_has_gone_on_changes_no_time() -> None:
+    bench = Bench()
+    stop = bench.hold()
+    sent_ns = stop.sent_ns
+    begins_again(bench)
+    assert sent_ns is not None
+    assert stop.sent_ns == sent_ns
+
+
 # --- other plans, other rules ----------------------------------------------------------------------
 
 
@@ -262,6 +339,16 @@ def test_a_symbol_that_was_flattened_before_it_traded_does_not_trade_after_a_res
     bench = Bench()
     bench.command(Command.FLATTEN, "ABC")
     bench.engine.carry_on([plan("ABC")], RULES)
+    begins_again(bench)
+    bench.books()
+    bench.price(TRIGGER)
+    assert bench.took() == []
+
+
+def test_nor_does_it_by_other_settings() -> None:
+    bench = Bench()
+    bench.command(Command.FLATTEN)
+    bench.engine.carry_on([changed()], RULES)
     begins_again(bench)
     bench.books()
     bench.price(TRIGGER)

@@ -905,6 +905,31 @@ RESTART = (
             "tests/test_live_restart.py::test_a_journal_of_another_account_is_not_gone_on_with",
         ),
     ),
+    Mechanism(
+        "what a clock that was ahead has put off is not put off until it is that time again",
+        f"{CORE}/trader.py",
+        "        clock_back.believe_symbol(state, event.at_ns)\n",
+        "",
+        (
+            "tests/core/test_restart.py::test_a_stop_that_was_refused_is_placed_again_at_its_pace_though_the_clock_was_set_back",
+            "tests/core/test_restart.py::test_a_cancel_that_was_refused_is_asked_for_again_though_the_clock_was_set_back",
+            "tests/core/test_restart.py::test_a_stop_for_too_few_is_made_bigger_though_the_clock_was_set_back",
+        ),
+    ),
+    Mechanism(
+        "the rate of orders is not counted by a clock that was ahead",
+        f"{CORE}/engine.py",
+        "        clock_back.believe_account(self.account, event.at_ns)\n",
+        "",
+        ("tests/core/test_restart.py::test_a_stop_does_not_wait_for_the_rate_of_a_clock_that_was_set_back",),
+    ),
+    Mechanism(
+        "a symbol that was told to leave stays out by whichever plan",
+        f"{CORE}/engine.py",
+        "                known.state.is_done |= is_dismissed\n",
+        "",
+        ("tests/core/test_restart.py::test_nor_does_it_by_other_settings",),
+    ),
 )
 
 GROUPS: dict[str, tuple[Mechanism, ...]] = {
