@@ -174,7 +174,7 @@ def simulate(  # noqa: PLR0913 -- one parameter for each flag
         invocation.errors.print(str(error), markup=False)
         raise typer.Exit(ERROR) from None
     if not as_json:
-        report(invocation, tally, plan, folder, time.monotonic() - began_s)
+        report(invocation, tally, plan, scenario or folder, time.monotonic() - began_s)
     _exit_as(invocation, tally, plan)
 
 
@@ -267,8 +267,11 @@ def _as_json(result: "Result") -> dict[str, object]:
     }
 
 
-def report(invocation: Invocation, tally: "Tally", plan: "Plan", folder: Path, elapsed_s: float) -> None:
-    """The tally; and of the first day that was broken, how that came."""
+def report(invocation: Invocation, tally: "Tally", plan: "Plan", kept: Path, elapsed_s: float) -> None:
+    """The tally; and of the first day that was broken, how that came.
+
+    ``kept`` is the folder for its tape; or the tape it came from, which is short enough and stays as it is.
+    """
     console = invocation.console
     rate = tally.days / max(elapsed_s, 0.001) * 60
     console.print(
@@ -284,14 +287,14 @@ def report(invocation: Invocation, tally: "Tally", plan: "Plan", folder: Path, e
         at = f"{first.symbol or 'the account'}: {first.text}"
         console.print(f"seed {result.seed} {result.order}: {first.promise} {at}", style="red", markup=False)
     if tally.broken:
-        _explain(invocation, tally.broken[0], plan, folder)
+        _explain(invocation, tally.broken[0], plan, kept)
 
 
 def _counted(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
-def _explain(invocation: Invocation, result: "Result", plan: "Plan", folder: Path) -> None:
+def _explain(invocation: Invocation, result: "Result", plan: "Plan", kept: Path) -> None:
     """One broken day: its story, made as short as can be, and how to have it again."""
     from olaf_async.cli.output import command, shown_path
     from olaf_async.sim.campaign import shortest
@@ -302,7 +305,8 @@ def _explain(invocation: Invocation, result: "Result", plan: "Plan", folder: Pat
     from olaf_async.sim.yours import HINTS
 
     console = invocation.console
-    small = shortest(result, plan, SHRINKS_MAX)
+    is_taped = kept.is_file()
+    small = result if is_taped else shortest(result, plan, SHRINKS_MAX)
     first = small.violations[0]
     console.print()
     console.print(
@@ -313,13 +317,16 @@ def _explain(invocation: Invocation, result: "Result", plan: "Plan", folder: Pat
     console.print(f"  {first.symbol or 'the account'}: {first.text}", markup=False)
     if plan.own.strategy is not None and first.promise in HINTS:
         console.print(f"  {HINTS[first.promise]}.", markup=False)
-    console.print("The shortest day found on which it is, its last steps:")
+    found = "The day of the tape" if is_taped else "The shortest day found on which it is"
+    console.print(f"{found}, its last steps:")
     console.print(plain(small.steps, columns=COLUMNS, width=console.width), markup=False, soft_wrap=True)
     names = ",".join(fault.value for fault in plan.faults) or "none"
-    tape = folder / f"seed-{result.seed}-{result.order}.tape"
-    folder.mkdir(parents=True, exist_ok=True)
-    scenario = f"day {result.seed} {result.order} {names}"
-    write_tape(tape, Recorded(scenario, first.promise, small.drawn, small.digest))
+    tape = kept
+    if not is_taped:
+        tape = kept / f"seed-{result.seed}-{result.order}.tape"
+        kept.mkdir(parents=True, exist_ok=True)
+        scenario = f"day {result.seed} {result.order} {names}"
+        write_tape(tape, Recorded(scenario, first.promise, small.drawn, small.digest))
     chosen = "" if len(plan.faults) == len(type(plan)().faults) else f" --faults {names}"
     console.print("Again, the whole day and the short one:")
     console.print(

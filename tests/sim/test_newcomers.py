@@ -152,6 +152,20 @@ def test_a_module_that_is_wrong_is_told_the_line(
     assert why.format(f"{name}.py") in plain(capsys.readouterr().err)
 
 
+def test_the_short_day_is_the_same_again_from_its_tape_which_stays_as_it_was(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    own = f"--beside {HERE}.safety_net:sell_what_is_bare"
+    code, first = told(f"simulate --seeds 0..16 {own}", monkeypatch, capsys, tmp_path)
+    (tape,) = (tmp_path / "simulated").iterdir()
+    kept = tape.read_bytes()
+    again, second = told(f"simulate --scenario {tape} {own}", monkeypatch, capsys, tmp_path)
+    assert (code, again) == (4, 4)
+    assert "The day of the tape, its last steps:" in second
+    assert first.partition("its last steps:")[2] == second.partition("its last steps:")[2]
+    assert tape.read_bytes() == kept
+
+
 KEEPS_NOTES = """
 from tests.sim.newcomers.steady import Steady
 from newcomer_helper import SEEN
