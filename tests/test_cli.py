@@ -94,13 +94,16 @@ def test_help_names_the_verbs_that_exist_and_no_other(olaf: Olaf) -> None:
     "verb",
     [
         *("live", "replay", "scan", "backtest", "record", "status", "halt", "resume", "flatten", "reconcile"),
-        *("simulate", "audit", "config", "config show", "config check"),
+        *("simulate", "audit", "config", "config show", "config check", "serve-paper"),
+        *("journal", "journal show", "journal verify", "journal replay"),
     ],
 )
 def test_every_verb_explains_itself(olaf: Olaf, verb: str) -> None:
     ended = olaf(*verb.split(), "--help")
     assert ended.code == 0
     assert f"{verb} [OPTIONS]" in ended.out
+    assert "<bool>" not in ended.out, "a flag takes no value"
+    assert "[[" not in ended.out
 
 
 def test_the_version_is_that_of_the_package(olaf: Olaf) -> None:
