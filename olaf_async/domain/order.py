@@ -10,7 +10,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Final
 
-from olaf_async.domain.price import Paise
+from olaf_async.domain.price import Paise, to_text
 from olaf_async.errors import InvariantBroken
 
 
@@ -162,6 +162,11 @@ class Terms:
     quantity: int
     price: Paise
     trigger: Paise = 0
+
+    def __str__(self) -> str:
+        """For a person: `10 at 98.00, trigger 99.00`."""
+        trigger = f", trigger {to_text(self.trigger)}" if self.trigger else ""
+        return f"{self.quantity} at {to_text(self.price)}{trigger}"
 
 
 @dataclass(slots=True, eq=False)

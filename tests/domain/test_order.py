@@ -243,6 +243,11 @@ def test_a_question_is_open_while_only_the_broker_can_answer_it() -> None:
     assert unsettled == {S.UNDECIDED, S.MODIFY_UNDECIDED, S.CANCELLING, S.ENDING}
 
 
+def test_terms_are_told_in_rupees() -> None:
+    assert str(Terms(10, 98_00, 99_05)) == "10 at 98.00, trigger 99.05"
+    assert str(Terms(10, 98_00)) == "10 at 98.00"
+
+
 def test_a_value_is_exact_only_as_a_sum_of_executions() -> None:
     averaged, summed = order(), order()
     averaged.fold(3, 299)

@@ -268,7 +268,7 @@ def judge_ticks(setups: Sequence[Setup], infos: Sequence[Answer[SymbolInfo]]) ->
     found = [judge_tick(setup, info) for setup, info in zip(setups, infos, strict=True)]
     worst = max((each.grade for each in found), key=list(Grade).index)
     if worst is Grade.OK:
-        return Finding("tick sizes", worst, f"those of {len(found)} symbols agree with the server's")
+        return Finding("tick sizes", worst, f"agree with the server's in all symbols ({len(found)})")
     told = "; ".join(each.text for each in found if each.grade is worst)
     return Finding("tick sizes", worst, told, max(each.exit_code for each in found))
 
@@ -316,7 +316,7 @@ def judge_books(books: Answer[Books], symbols: Iterable[str]) -> Finding:
         told = ", ".join(f"{row.quantity} {row.symbol}" for row in held)
         text = f"the account holds {told} already: what Olaf did not open it leaves alone"
         return Finding("books", Grade.WARN, text)
-    counts = f"{len(books.orders)} orders, {len(books.trades)} trades, {len(books.positions)} positions"
+    counts = f"orders {len(books.orders)}, trades {len(books.trades)}, positions {len(books.positions)}"
     return Finding("books", Grade.OK, f"readable: {counts}")
 
 

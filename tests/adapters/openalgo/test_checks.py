@@ -415,7 +415,7 @@ async def test_a_paper_server_is_found_fit_to_trade_with() -> None:
     assert told["broker session"] == "logged in to paper"
     assert told["order mode"] == "auto: orders go out at once"
     assert told["clock"] == "agrees with the server's"
-    assert told["books"] == "readable: 0 orders, 0 trades, 0 positions"
+    assert told["books"] == "readable: orders 0, trades 0, positions 0"
 
 
 async def test_a_paper_server_that_does_not_know_the_key_says_so() -> None:
