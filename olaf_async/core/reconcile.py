@@ -121,6 +121,15 @@ def absorb_unwatched(state: SymbolState, guards: Guards, books: SymbolBooks, now
         text = f"{state.symbol}: the order book shows {filled} filled entries, the journal {state.attempts}"
         state.say(Severity.WARNING, "attempts_found", f"{text}: the larger number counts")
         state.attempts = filled
+        unknown = state.orient(books.net) - max(0, state.held)
+        if books.is_complete and unknown > 0:
+            state.freeze(
+                f"{unknown} shares are held of an entry like ours that the journal does not know:"
+                " nobody looks after them and their stop"
+            )
+    if state.entry is not None and not state.entry.filled and state.attempts >= state.rules.max_attempts:
+        # The trigger lapses: the books know of more attempts than the journal, or fewer are allowed by now.
+        state.armed_ns = None
     for row in alike:
         if row.status is Status.WORKING and evidence.find_by_id(state, row.order_id) is None:
             state.freeze(

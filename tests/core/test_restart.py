@@ -369,3 +369,63 @@ def test_what_a_run_leaves_open_is_what_is_held_or_may_still_fill() -> None:
     bench.fill(bench.stop)
     bench.settle()
     assert left() == ()
+
+
+# --- what the journal does not know of ---------------------------------------------------------------
+
+
+def traded_unknown_to_the_journal(bench: Bench, times: int) -> None:
+    """So many whole trades, as ours would be."""
+    for number in range(times):
+        looks_like_ours(bench, f"E{number}", 10)
+        bench.stranger(Side.SELL, 10, tells=False)
+
+
+def test_an_entry_at_rest_is_taken_back_once_the_book_shows_that_no_attempt_is_left() -> None:
+    bench = Bench()
+    bench.hold_and_stop_out()
+    bench.rest()
+    traded_unknown_to_the_journal(bench, 2)
+    begins_again(bench)
+    bench.read_while_due()
+    assert bench.state.attempts == 3
+    assert bench.took() == ["cancel entry"]
+    bench.settle()
+    assert bench.state.entry is None
+
+
+def test_a_run_that_is_allowed_fewer_attempts_takes_an_entry_at_rest_back() -> None:
+    bench = Bench()
+    bench.hold_and_stop_out()
+    bench.rest()
+    bench.engine.carry_on([plan("ABC")], replace(RULES, max_attempts=1))
+    begins_again(bench)
+    bench.read_while_due()
+    assert bench.took() == ["cancel entry"]
+
+
+def test_an_entry_that_has_filled_in_part_is_not_one_attempt_too_many() -> None:
+    bench = Bench(rules=replace(RULES, max_attempts=1))
+    bench.fill(bench.rest(), 4)
+    bench.settle()
+    assert bench.state.entry is not None
+
+
+def test_shares_that_an_entry_like_ours_brought_and_the_journal_does_not_know_call_a_person() -> None:
+    """Found with a journal that was lost: nobody looked after them, and all was called well."""
+    bench = Bench()
+    looks_like_ours(bench, "7", 10)
+    begins_again(bench)
+    bench.read_while_due()
+    assert bench.frozen() == (
+        "10 shares are held of an entry like ours that the journal does not know:"
+        " nobody looks after them and their stop"
+    )
+
+
+def test_shares_of_such_an_entry_that_are_sold_again_call_nobody() -> None:
+    bench = Bench()
+    traded_unknown_to_the_journal(bench, 1)
+    begins_again(bench)
+    bench.read_while_due()
+    assert (bench.frozen(), bench.state.attempts) == (None, 1)

@@ -930,6 +930,25 @@ RESTART = (
         "",
         ("tests/core/test_restart.py::test_nor_does_it_by_other_settings",),
     ),
+    Mechanism(
+        "with no attempt left by the books or the new rules an entry at rest is taken back",
+        f"{CORE}/reconcile.py",
+        "    if state.entry is not None and not state.entry.filled and state.attempts >= state.rules.max_attempts:\n",
+        "    if False:\n",
+        (
+            "tests/core/test_restart.py::test_an_entry_at_rest_is_taken_back_once_the_book_shows_that_no_attempt_is_left",
+            "tests/core/test_restart.py::test_a_run_that_is_allowed_fewer_attempts_takes_an_entry_at_rest_back",
+        ),
+    ),
+    Mechanism(
+        "shares of an entry like ours that the journal does not know call a person",
+        f"{CORE}/reconcile.py",
+        "        if books.is_complete and unknown > 0:\n",
+        "        if False:\n",
+        (
+            "tests/core/test_restart.py::test_shares_that_an_entry_like_ours_brought_and_the_journal_does_not_know_call_a_person",
+        ),
+    ),
 )
 
 GROUPS: dict[str, tuple[Mechanism, ...]] = {
