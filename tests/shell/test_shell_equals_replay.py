@@ -294,6 +294,28 @@ def test_a_raise_at_the_deadline_itself_is_sent_by_neither_shell(direction: int)
     assert (trade.final_stop - sent[-1]) * direction > 0, "the last bar did want it higher"
 
 
+PATHS_WITH_SLOW_CALLS = {
+    "a read and an order of one instant": [(0, 490), (60, 500), (60, 498), (60.4, 498), (61.399999, 475)],
+    "a print that makes a read due and ends a trade": [
+        (0, 490),
+        (60, 500),
+        (62, 500),
+        (62, 498),
+        (62.999999, 475),
+    ],
+    "a print while a quote is on its way": [(1213, 490), (1613, 500), (1799.999999, 499)],
+}
+"""Seconds after the open and paise: found by the search above, where the shells once went apart."""
+
+
+@pytest.mark.parametrize("path", PATHS_WITH_SLOW_CALLS.values(), ids=PATHS_WITH_SLOW_CALLS.keys())
+def test_what_slow_calls_once_told_apart_comes_out_the_same(path: list[tuple[float, int]]) -> None:
+    prints = [(OPEN + round(at * SECOND), price) for at, price in path]
+    rules = PLAIN_RULES._replace(deadline_s=HALF_AN_HOUR_S)
+    days = [SymbolDay("INFY", Levels(500, 490, 1, 4, 1), prints, close_s=HALF_AN_HOUR_S + 300)]
+    played_equally(days, rules, World(latency_ns=400_000_000))
+
+
 # --- recorded days ------------------------------------------------------------------------------------------
 
 VARIANTS = {

@@ -225,15 +225,17 @@ class ReplayDay:
             case PlaceOrder() | ModifyOrder() | CancelOrder():
                 self._send(intent)
             case ReadQuote(symbol):
-                self._sync(symbol)
-                self._after(self._way_there_ns + self._way_back_ns, lambda: self._answer_quote(symbol))
+                self._after(self._way_there_ns, lambda: self._quote(symbol))
             case Say():
                 self.log.says.append((self.now_ns, intent))
             case ReportTrade(trade):
                 self.log.trades.append(trade)
 
-    def _answer_quote(self, symbol: str) -> None:
-        self._events.append(QuoteRead(symbol, self.now_ns, self.exchange.last(symbol)))
+    def _quote(self, symbol: str) -> None:
+        """The question reaches the exchange: its newest print of that moment takes the way back."""
+        self._sync(symbol)
+        last = self.exchange.last(symbol)
+        self._after(self._way_back_ns, lambda: self._events.append(QuoteRead(symbol, self.now_ns, last)))
 
     # --- desk -------------------------------------------------------------------------------------
 
