@@ -55,6 +55,12 @@ SOMETIMES: Final = (
     "other hand",
     "square-off",
     "server restart",
+    "journal fails",
+    "send without a record",
+    "key refused",
+    "other mode",
+    "order queued",
+    "order approved",
 )
 
 

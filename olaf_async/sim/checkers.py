@@ -25,8 +25,8 @@ Eventually, once nothing goes wrong any more:
 """
 
 from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
@@ -34,14 +34,15 @@ from olaf_async.adapters.paper.orders import Change, OrderStatus, What
 from olaf_async.core.engine import Engine
 from olaf_async.core.rules import NEVER_NS, Rules
 from olaf_async.core.state import SymbolState
-from olaf_async.domain.events import Command
-from olaf_async.domain.intents import OrderIntent, PlaceOrder, Say, Severity
+from olaf_async.domain.events import Command, Commanded
+from olaf_async.domain.intents import CancelOrder, ModifyOrder, OrderIntent, PlaceOrder, Say, Severity
 from olaf_async.domain.order import OrderState, Role, Side
-from olaf_async.domain.price import Paise
 from olaf_async.domain.setup import Setup
 from olaf_async.ports.feed import Tick
+from olaf_async.ports.journal import Entry, Record
 from olaf_async.sim.faults import SECOND_NS
 from olaf_async.sim.server import Server
+from olaf_async.sim.truth import Standing, Truth
 
 PROMISES: Final = MappingProxyType(
     {
@@ -69,6 +70,8 @@ PATIENCE_NS: Final = 30 * SECOND_NS
 NEWS_NS: Final = 12 * SECOND_NS
 """By when the engine has heard of what happened, or read of it, on a day on which it can be told at all."""
 _FOREIGN: Final = ("where our fills add up to", "looks like our entry")
+_LAST: Final = frozenset({"queued", "mode_changed"})
+"""After these there is no new risk on that day, whatever a person orders."""
 _CRASHES: Final = frozenset({"task_died", "pump_died", "backlog", "cancel_failed"})
 
 
@@ -82,79 +85,6 @@ class Violation:
     text: str
 
 
-@dataclass(slots=True, eq=False)
-class Standing:
-    """One order of ours at the exchange."""
-
-    order_id: str
-    role: Role
-    sign: int
-    left: int
-    filled: int
-    trigger: int
-    is_working: bool = True
-
-
-@dataclass(slots=True)
-class Truth:
-    """One symbol as the exchange has it, oriented: ``held`` by our own orders, ``net`` by everybody's.
-
-    ``others``: what others hold by their own trades. ``strange``: shares that others have taken on our side;
-    they may look like those of an unanswered entry. ``against``: shares that others have traded the other
-    way; ``taken``: those of them that closed what was ours.
-    ``stop``: the price that sets off the stop. ``bare_since_ns``, ``passed_since_ns``: since when shares are
-    held without a stop, or the price is through it.
-    """
-
-    setup: Setup
-    planned: int
-    orders: dict[str, Standing] = field(default_factory=dict)
-    foreign: dict[str, int] = field(default_factory=dict)
-    held: int = 0
-    net: int = 0
-    others: int = 0
-    strange: int = 0
-    against: int = 0
-    taken: int = 0
-    opened_ns: int = 0
-    changed_ns: int = 0
-    stop: int | None = None
-    bare_since_ns: int | None = None
-    passed_since_ns: int | None = None
-    last_call_ns: int = -1
-    codes: set[str] = field(default_factory=set)
-    must_be_flat: bool = False
-
-    @property
-    def at_risk(self) -> int:
-        """Shares of ours that could still be lost on."""
-        return max(0, min(self.held - self.taken, self.net))
-
-    def by_others(self, shares: int) -> None:
-        """Somebody else trades: what goes beyond closing their own position closes ours."""
-        self.net += shares
-        self.others += shares
-        if shares > 0:
-            self.strange = min(self.planned, self.strange + shares)
-            return
-        self.against -= shares
-        self.taken += min(max(0, -self.others - self.taken), max(0, self.held - self.taken))
-
-    def is_passed(self, price: Paise | None) -> bool:
-        """Whether this price has set the stop off."""
-        return price is not None and self.stop is not None and price * self.setup.direction <= self.stop
-
-    @property
-    def for_sale(self) -> int:
-        """Shares that working orders of ours would sell."""
-        return sum(order.left for order in self.orders.values() if order.is_working and order.sign < 0)
-
-    @property
-    def may_double(self) -> bool:
-        """The engine has knowingly let an exit go beside a stop that was never confirmed."""
-        return "stop_phantom" in self.codes
-
-
 class Checkers:
     """Looks on. ``violations`` are in the order in which they were seen; a promise counts once per symbol."""
 
@@ -163,8 +93,11 @@ class Checkers:
         self.now_ns = 0
         self.started_ns = 0
         self.forbidden_ns: int | None = None
+        self._ended_ns: int | None = None
         self._heard: dict[str, Tick] = {}
-        self.journalled: set[int] = set()
+        self._journalled: set[int] = set()
+        self._unkept: set[int] = set()
+        self._failing_ns: int | None = None
         self.handled = 0
         self._server = server
         self._rules = rules
@@ -180,6 +113,8 @@ class Checkers:
 
     def broken(self, promise: str, symbol: str | None, text: str) -> None:
         """Take down that a promise was broken."""
+        if symbol is not None and symbol in self.truths and self.truths[symbol].is_unrecorded:
+            return
         if all((one.promise, one.symbol) != (promise, symbol) for one in self.violations):
             self.violations.append(Violation(promise, self.now_ns, symbol, text))
 
@@ -252,7 +187,8 @@ class Checkers:
         sends.append(now_ns)
         if len(sends) > self._rules.max_orders_per_s:
             self.broken("I7", None, f"{len(sends)} order calls within a second")
-        if intent.request not in self.journalled:
+        is_entry = isinstance(intent, PlaceOrder | ModifyOrder) and intent.role is Role.ENTRY
+        if intent.request not in self._journalled and (is_entry or intent.request not in self._unkept):
             self.broken(
                 "I3", intent.symbol, f"{intent.key} is sent and was not journalled: it went around the desk"
             )
@@ -267,7 +203,8 @@ class Checkers:
             if coming or standing:
                 what = f"{len(coming)} orders may still arrive, {len(standing)} stand"
                 self.broken("I4", symbol, f"{intent.key} is sent while {what}")
-            if self.forbidden_ns is not None and self.now_ns > self.forbidden_ns:
+            forbidden_ns = self.forbidden_ns if self._ended_ns is None else self._ended_ns
+            if forbidden_ns is not None and self.now_ns > forbidden_ns:
                 self.broken("I4", symbol, f"{intent.key} is sent although new risk is forbidden")
             silent_ns = self.now_ns - self._heard[symbol].at_ns if symbol in self._heard else NEVER_NS
             if silent_ns >= self._rules.stale_feed_ns:
@@ -280,9 +217,36 @@ class Checkers:
             if alike:
                 self.broken("I4", symbol, f"{intent.key} is sent beside {', '.join(alike)}")
 
+    def kept(self, intent: OrderIntent) -> None:
+        """It is on disk that this is about to be sent."""
+        self._journalled.add(intent.request)
+        self._unkept.discard(intent.request)
+
+    def unkept(self, intent: OrderIntent) -> None:
+        """The disk could not keep that this is about to be sent, nor now an earlier time."""
+        self._unkept.add(intent.request)
+        self._journalled.discard(intent.request)
+
+    def journal_failed(self) -> None:
+        """A write has failed: a person has to be called about it."""
+        if self._failing_ns is None:
+            self._failing_ns = self.now_ns
+
+    def forgotten(self, lost: Iterable[Record]) -> None:
+        """A process has died with these, which a full disk could not take: nobody can hold it to them."""
+        for record in lost:
+            match record.body:
+                case PlaceOrder(symbol=symbol) | ModifyOrder(symbol=symbol) | CancelOrder(symbol=symbol):
+                    self.truths[symbol].is_unrecorded |= record.entry is Entry.SENDING
+                case Commanded():
+                    self.forbidden_ns = self._ended_ns = None
+                    for truth in self.truths.values():
+                        truth.must_be_flat = False
+
     def begun(self) -> None:
         """An engine run begins: patience begins anew with it."""
         self.started_ns = self.now_ns
+        self._failing_ns = None
         self.handled = self._told = self._server.told = 0
 
     def commanded(self, command: Command, symbol: str | None, at_ns: int) -> None:
@@ -303,7 +267,11 @@ class Checkers:
         code, truth = say.code, self.truths.get(say.symbol or "")
         if code in _CRASHES:
             self.broken("I5", say.symbol, say.text)
-        if code == "books_unreadable":
+        if code in _LAST:
+            self._ended_ns = self.now_ns
+        elif code in ("journal_failing", "journal_kept"):
+            self._failing_ns = NEVER_NS if code == "journal_failing" else None
+        elif code == "books_unreadable":
             self._blind_ns = self.now_ns
         elif code == "books_readable":
             self._blind_ns, self._seeing_ns = None, self.now_ns
@@ -336,6 +304,8 @@ class Checkers:
         if self.handled < self._told and self._told_ns < self.now_ns:
             self.broken("I8", None, f"{self._told - self.handled} order updates wait since {self._told_ns}")
         self._told_ns, self._told = self.now_ns, self._server.told
+        if self._failing_ns is not None and self._failing_ns < self.now_ns:
+            self.broken("I3", None, "the journal fails, and nobody was called")
         for symbol, truth in self.truths.items():
             if not truth.at_risk:
                 truth.bare_since_ns = truth.passed_since_ns = None
@@ -382,7 +352,7 @@ class Checkers:
             state = engine.traders[symbol].state
             if symbol in busy or self.now_ns - truth.changed_ns < NEWS_NS:
                 continue
-            if not state.is_quiet and state.entry is None:
+            if not state.is_quiet and state.entry is None and not _waits_for_a_person(state):
                 self.broken("E4", symbol, f"questions are open: {_open(state)}")
             self._orders_known(truth, state)
             if not 0 <= truth.held - state.held <= truth.against:
@@ -448,10 +418,15 @@ class Checkers:
             left = truth.at_risk
             if working:
                 self.broken("E5", symbol, f"still working after the day: {', '.join(working)}")
-            if left > 0:
+            if left > 0 and not _waits_for_a_person(state):
                 self.broken("E5", symbol, f"{left} shares are left after the day, {state.held} believed")
-            if not state.is_quiet:
+            if not state.is_quiet and not _waits_for_a_person(state):
                 self.broken("E4", symbol, f"questions are open after the day: {_open(state)}")
+
+
+def _waits_for_a_person(state: SymbolState) -> bool:
+    """An order that is kept for approval can be placed at any time: that question has to stay open."""
+    return any(order.is_unsettled and order.is_queued for order in (*state.slots, *state.phantoms))
 
 
 def _open(state: SymbolState) -> str:

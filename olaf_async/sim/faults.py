@@ -40,6 +40,10 @@ class Fault(Enum):
     SERVER = "server"
     RESTART = "restart"
     CUT = "cut"
+    DISK = "disk"
+    SESSION = "session"
+    MODE = "mode"
+    APPROVAL = "approval"
 
 
 MEANINGS = {
@@ -60,6 +64,10 @@ MEANINGS = {
     Fault.SERVER: "the server restarts: everything breaks off for a while",
     Fault.RESTART: "an orderly stop of the engine, and a new start",
     Fault.CUT: "power cuts between any two acts of the engine, and a new start",
+    Fault.DISK: "the disk is full: what the journal is given is not kept, until there is room again",
+    Fault.SESSION: "the key is refused: every call, and on some days the stream and the feed too",
+    Fault.MODE: "the server is switched to its other mode, and back",
+    Fault.APPROVAL: "semi-auto mode: orders wait for a person, who approves them or does not",
 }
 """In words, for whoever asks for a list."""
 
@@ -69,6 +77,12 @@ COOL, HOT = 12, 4
 DEAR = frozenset({Fault.CLOCK, Fault.RESTART, Fault.CUT})
 """These cost a day a third of its time and more; they are on half as often as the others."""
 
+LAST = frozenset({Fault.DISK, Fault.SESSION, Fault.MODE, Fault.APPROVAL})
+"""These end new risk, most often for the day: half as often again, or few days would have much to tell."""
+
+RARER = {Fault.RESTART: 8, Fault.DISK: 4, Fault.SESSION: 4, Fault.MODE: 4, Fault.APPROVAL: 4}
+"""How many times less often these strike than usual: there is little left of a day after them. Else 2."""
+
 
 class Swarm:
     """The faults of one day. ``odds`` of a class that is off are not there."""
@@ -77,7 +91,8 @@ class Swarm:
         self._draw = choices.draw
         self.odds: dict[Fault, int] = {}
         for fault in allowed:
-            heat = choices.draw(f"heat of {fault.value}", 3, one_in=4 if fault in DEAR else 2)
+            one_in = 8 if fault in LAST else 4 if fault in DEAR else 2
+            heat = choices.draw(f"heat of {fault.value}", 3, one_in=one_in)
             if heat:
                 self.odds[fault] = (COOL, HOT)[heat - 1]
 

@@ -6,6 +6,7 @@ all that hangs on it, reached through its ports and nothing else. Must never dec
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, cast
 
@@ -16,6 +17,7 @@ from olaf_async.core.past import Past
 from olaf_async.domain.events import Commanded, OrderUpdated
 from olaf_async.domain.intents import CancelOrder, ModifyOrder, OrderIntent, PlaceOrder, Say
 from olaf_async.domain.price import Paise
+from olaf_async.errors import JournalError
 from olaf_async.ports.broker import AccountNews, Books
 from olaf_async.ports.feed import Tick
 from olaf_async.ports.journal import Entry, Record
@@ -39,7 +41,7 @@ class Life:
         self._world = world
         self._loop = world.loop
         self.machine = Machine(world.loop)
-        self.disk = Disk(records)
+        self.disk = Disk(records, is_full=world.is_disk_full)
         kind = Mailbox if world.walls.beside is None else Doubled
         self.feed: Mailbox[Tick] = kind(world.loop)
         self.news_heard: Mailbox[AccountNews] = kind(world.loop)
@@ -102,6 +104,8 @@ class Life:
 
     def exit(self) -> None:
         """The program has come to its end, and its process with it: nothing of it goes on."""
+        with suppress(JournalError):
+            self.disk.close()
         self.machine.cut()
 
     # --- Broker -----------------------------------------------------------------------------------
@@ -157,18 +161,33 @@ class Life:
         """See Journal."""
         checkers = self._world.checkers
         match body:
-            case PlaceOrder(request=request) | ModifyOrder(request=request) | CancelOrder(request=request):
-                if entry is Entry.SENDING:
-                    checkers.journalled.add(request)
+            case PlaceOrder() | ModifyOrder() | CancelOrder() if entry is Entry.SENDING:
+                return self._sending(body, at_ns)
             case OrderUpdated():
                 checkers.handled += 1
             case Commanded(command=command, symbol=symbol) if self.machine.is_on:
                 checkers.commanded(command, symbol, self._loop.now_ns)
         return self.disk.append(entry, at_ns, body, fingerprint)
 
+    def _sending(self, intent: OrderIntent, at_ns: int) -> int:
+        checkers = self._world.checkers
+        try:
+            seq = self.disk.append(Entry.SENDING, at_ns, intent)
+        except JournalError:
+            checkers.unkept(intent)
+            self._world.saw("send without a record")
+            raise
+        checkers.kept(intent)
+        return seq
+
     def flush(self) -> None:
         """See Journal."""
-        self.disk.flush()
+        try:
+            self.disk.flush()
+        except JournalError:
+            self._world.saw("journal fails")
+            self._world.checkers.journal_failed()
+            raise
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,8 @@ from itertools import chain
 from typing import Any, Final, TypeVar
 from weakref import WeakSet
 
-from olaf_async.adapters.journal.sqlite import DURABLE, must_outlive_a_power_cut
-from olaf_async.errors import OlafError
+from olaf_async.adapters.journal.sqlite import DURABLE, RETRY_NS, must_outlive_a_power_cut
+from olaf_async.errors import JournalError, OlafError
 from olaf_async.ports.journal import Entry, Record
 from olaf_async.sim.loop import Coro, Pick, SimLoop, SimTask, fifo
 
@@ -197,15 +197,25 @@ class Disk:
     A process that dies takes with it what it had not written. A power cut may also take the newest
     ``unsynced`` writes, any number of them counted from the end: ``durable`` entries are waited for, and
     so is what a power cut must not take. ``on_write`` is called after each write.
+
+    While it ``is_full`` nothing is written; all of it is kept and tried again with the next, as often as the
+    journal on a real disk does.
     """
 
-    def __init__(self, kept: Iterable[Record] = (), durable: AbstractSet[Entry] = DURABLE) -> None:
+    def __init__(
+        self,
+        kept: Iterable[Record] = (),
+        durable: AbstractSet[Entry] = DURABLE,
+        is_full: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._writes: list[tuple[Record, ...]] = [(record,) for record in kept]
         self._synced = len(self._writes)
         self._pending: list[Record] = []
         self._durable = durable
         self._seq = self._synced
         self._is_urgent = False
+        self._is_full = is_full
+        self._failed_ns: int | None = None
         self.on_write: Callable[[], None] | None = None
 
     @property
@@ -218,8 +228,13 @@ class Disk:
         assert 0 <= lost <= self.unsynced, "what was waited for is never lost"
         return list(chain.from_iterable(self._writes[: len(self._writes) - lost]))
 
+    @property
+    def unwritten(self) -> list[Record]:
+        """What ends with the process."""
+        return self._pending
+
     def append(self, entry: Entry, at_ns: int, body: object, fingerprint: str | None = None) -> int:
-        """See Journal; this one never fails."""
+        """See Journal."""
         self._seq += 1
         self._pending.append(Record(self._seq, entry, at_ns, body, fingerprint))
         self._is_urgent |= entry in self._durable or must_outlive_a_power_cut(body)
@@ -229,10 +244,26 @@ class Disk:
 
     def flush(self) -> None:
         """See Journal."""
+        if not self._pending:
+            return
+        if self._failed_ns is not None and abs(self._pending[-1].at_ns - self._failed_ns) < RETRY_NS:
+            raise JournalError("the disk is full")
+        self._write()
+
+    def close(self) -> None:
+        """Write what is pending, if that is possible.
+
+        Raises:
+            JournalError: it is not.
+        """
         if self._pending:
             self._write()
 
     def _write(self) -> None:
+        if self._is_full() and not is_powerless():
+            self._failed_ns = self._pending[-1].at_ns
+            raise JournalError("the disk is full")
+        self._failed_ns = None
         is_synced, self._is_urgent = self._is_urgent, False
         written, self._pending = tuple(self._pending), []
         if is_powerless():

@@ -13,14 +13,24 @@ order of the account, whoever sent it.
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
 from olaf_async.adapters.paper.exchange import PaperExchange
 from olaf_async.adapters.paper.orders import OrderStatus
-from olaf_async.domain.events import OrderRow, OrderUpdated, Status, StreamChanged, Verb
+from olaf_async.domain.events import Mode, ModeSeen, OrderRow, OrderUpdated, Status, StreamChanged, Verb
 from olaf_async.domain.intents import CancelOrder, ModifyOrder, OrderIntent, PlaceOrder
-from olaf_async.errors import BrokerError, BrokerRejected, BrokerUndecided, BrokerUnreachable, RateLimited
+from olaf_async.errors import (
+    BrokerError,
+    BrokerQueued,
+    BrokerRejected,
+    BrokerUndecided,
+    BrokerUnreachable,
+    NeedsApproval,
+    RateLimited,
+    SessionExpired,
+)
 from olaf_async.ports.broker import AccountNews, Books
 from olaf_async.sim.choices import Choices
 from olaf_async.sim.faults import MS_NS, SECOND_NS, Fault, Swarm
@@ -31,6 +41,7 @@ WAYS_MS: Final = (5, 1, 50, 200)
 """How long a request, an answer or an update usually takes on a day."""
 DELAYS_MS: Final = (50, 500, 1_900, 2_100, 5_000, 8_000)
 """How long one of them takes when it is late; the engine's patience ends at two seconds."""
+LOGIN_S: Final = 5.0
 LATEST_NS: Final = 9 * SECOND_NS
 LIFE_NS: Final = 14 * SECOND_NS
 """After its sending, when nobody waits for an answer any longer: the connection is closed."""
@@ -77,7 +88,9 @@ class Server:
         self._frame_ns = WAYS_MS[choices.draw("way of updates", len(WAYS_MS))] * MS_NS
         self._is_stream_up = True
         self._is_stream_mute = False
-        self._down_until_ns = 0
+        self._down_until_ns = self._refusing_until_ns = 0
+        self._switched_until_ns = self._asking_until_ns = 0
+        self._told_mode: Mode | None = None
         self._reconnects = 0
         self._lied_about: set[str] = set()
         self.on_act: Callable[[], None] | None = None
@@ -94,6 +107,12 @@ class Server:
         )
         if self.is_down:
             kind = "unreachable"
+        elif self.is_refusing:
+            kind = "expired"
+        elif self.is_switched:
+            kind = "switched"
+        elif self.is_asking and kind is None:
+            kind = "asking"
         self.requests.append(request)
         self._later(LIFE_NS, self._give_up, request)
         there_ns = self._delay(self._way_ns, "request late")
@@ -115,6 +134,69 @@ class Server:
         """Whether it cannot be reached now."""
         return self._loop.now_ns < self._down_until_ns
 
+    @property
+    def is_refusing(self) -> bool:
+        """Whether it knows no session for the key now."""
+        return self._loop.now_ns < self._refusing_until_ns
+
+    def end_session(self, for_ns: int) -> None:
+        """Every call is refused for so long, until a person has logged in."""
+        self._refusing_until_ns = self._loop.now_ns + for_ns
+
+    @property
+    def is_switched(self) -> bool:
+        """Whether it answers for another account than the one the engine trades on."""
+        return self._loop.now_ns < self._switched_until_ns
+
+    def switch(self, for_ns: int) -> None:
+        """The analyzer is switched: what is sent goes elsewhere, and the books are of elsewhere."""
+        self._switched_until_ns = self._loop.now_ns + for_ns
+
+    def _tell_mode(self) -> None:
+        """The adapter tells the engine of the mode that an answer was of, once for each change."""
+        mode = Mode.ANALYZE if self.is_switched else Mode.LIVE
+        if mode is not self._told_mode and self.listener is not None:
+            self._told_mode = mode
+            self.listener.put(ModeSeen(self._loop.now_ns, mode))
+
+    def tell_mode_anew(self) -> None:
+        """A run begins, and with the mode: the adapter has asked for it."""
+        self._told_mode = None
+        self._tell_mode()
+
+    @property
+    def is_asking(self) -> bool:
+        """Whether each order waits for a person's approval now."""
+        return self._loop.now_ns < self._asking_until_ns
+
+    def ask_approval(self, for_ns: int) -> None:
+        """Semi-auto mode begins, for so long."""
+        self._asking_until_ns = self._loop.now_ns + for_ns
+
+    def _ask_a_person(self, request: Request) -> None:
+        """Changes are refused; a new order waits, and a person approves it in good time or never."""
+        if request.verb is not Verb.PLACE:
+            self._fail(request, NeedsApproval("not allowed in Semi-Auto mode"))
+            return
+        self._saw("order queued")
+        self._fail(request, BrokerQueued("queued for approval"))
+        after_s = (0, 1, 5)[self._choices.draw("approved", 3)]
+        if after_s:
+            request.may_act = True
+            self._later(after_s * SECOND_NS, self._approve, request)
+
+    def _approve(self, request: Request) -> None:
+        if request.may_act:
+            request.may_act = False
+            self._saw("order approved")
+            with suppress(BrokerRejected):
+                request.order_id = self._act(request.intent)
+                self.push()
+
+    def calm_down(self) -> None:
+        """A person has logged in, and set both modes back."""
+        self._refusing_until_ns = self._switched_until_ns = self._asking_until_ns = 0
+
     def _delay(self, usual_ns: int, label: str) -> int:
         late_ms = self._faults.kind(Fault.LATE, label, DELAYS_MS)
         return usual_ns if late_ms is None else late_ms * MS_NS
@@ -133,6 +215,15 @@ class Server:
                 self._fail(request, BrokerUndecided("the connection was reset"))
             case "limited":
                 self._fail(request, RateLimited("10 per 1 second"))
+            case "asking":
+                self._ask_a_person(request)
+            case "switched":
+                self._saw("other mode")
+                self._tell_mode()
+                self._fail(request, BrokerUndecided("taken in the other mode"))
+            case "expired":
+                self._saw("key refused")
+                self._fail(request, _no_session())
             case _:
                 self._fail(request, BrokerRejected("RMS: refused"))
 
@@ -237,7 +328,7 @@ class Server:
         """Whatever has changed is looked at, and told on the stream."""
         self._changed()
         for record in self.exchange.take_frames():
-            if self._is_stream_up and not self._is_stream_mute:
+            if self._is_stream_up and not self._is_stream_mute and not self.is_switched:
                 self._send_update(record.row)
 
     def _send_update(self, row: OrderRow) -> None:
@@ -295,6 +386,11 @@ class Server:
         await self._sleep(self._delay(self._way_ns, "read late"))
         if self.is_down:
             raise BrokerUnreachable("no connection")
+        if self.is_refusing:
+            raise _no_session()
+        self._tell_mode()
+        if self.is_switched:
+            raise BrokerUndecided("of the other account, not of ours")
         now = self._now()
         match kind:
             case "429":
@@ -348,3 +444,7 @@ class Server:
         if row.status is not Status.WORKING:
             return rows
         return tuple(replace(row, status=Status.CANCELLED) if other is row else other for other in rows)
+
+
+def _no_session() -> SessionExpired:
+    return SessionExpired("the server refuses the key, or its broker session has ended", LOGIN_S)

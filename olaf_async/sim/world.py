@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from fractions import Fraction
 from functools import partial
 from typing import Final
 
@@ -22,7 +21,6 @@ from olaf_async.core.guards import STANDARD, Guards
 from olaf_async.core.invariants import Check
 from olaf_async.core.invariants import check as check_invariants
 from olaf_async.core.past import Past
-from olaf_async.core.rules import Rules
 from olaf_async.domain.events import Command, Commanded, OrderAnswered, OrderUpdated, Verb
 from olaf_async.domain.intents import Say
 from olaf_async.domain.order import PriceType, Side, Terms
@@ -34,8 +32,9 @@ from olaf_async.ports.journal import Record
 from olaf_async.shell.desk import Lock
 from olaf_async.sim.checkers import Checkers
 from olaf_async.sim.choices import Choices
-from olaf_async.sim.faults import MS_NS, SECOND_NS, Fault, Swarm
+from olaf_async.sim.faults import MS_NS, RARER, SECOND_NS, Fault, Swarm
 from olaf_async.sim.life import Life, unstamped
+from olaf_async.sim.limits import rules_of
 from olaf_async.sim.mailbox import wake
 from olaf_async.sim.power import PowerLoop
 from olaf_async.sim.prices import Print, path
@@ -90,7 +89,7 @@ class World:
         self.aside: list[tuple[int, object]] = []
         self.own_error: Exception | None = None
         self.faults = Swarm(choices, allowed)
-        self.rules = _rules(choices)
+        self.rules = rules_of(choices)
         self.plans = {symbol: self.owned(plan_of(symbol, choices)) for symbol in SYMBOLS}
         setups = {symbol: plan.setup for symbol, plan in self.plans.items()}
         self.exchange = PaperExchange(
@@ -106,6 +105,7 @@ class World:
         self._halted: dict[str, int] = {}
         self._one_sided: dict[str, tuple[int, int]] = {}
         self._feed_mute_until_ns = 0
+        self._full_until_ns = 0
         self._held_back: list[Tick] = []
         self._hold_until_ns = 0
         self._sanity = {symbol: PriceSanity(ENTRY) for symbol in SYMBOLS}
@@ -159,6 +159,10 @@ class World:
             Fault.OPERATOR: self._operator,
             Fault.SERVER: self._server_restarts,
             Fault.RESTART: self._stops,
+            Fault.DISK: self._disk_fills,
+            Fault.SESSION: self._session_ends,
+            Fault.MODE: self._mode_switches,
+            Fault.APPROVAL: self._semi_auto,
         }
         self._timed = {fault: act for fault, act in timed.items() if self.faults.has(fault)}
         if self._timed:
@@ -196,6 +200,7 @@ class World:
 
     def _calm_down(self) -> None:
         self.faults.calm_down()
+        self.server.calm_down()
         self._halted.clear()
         self._one_sided.clear()
         self.skew_ns = 0
@@ -214,6 +219,7 @@ class World:
         """An engine run begins; how its machine will lose its power is drawn now."""
         self.life = life
         self.server.listener = life.news_heard
+        self.server.tell_mode_anew()
         self.checkers.now_ns = self.loop.now_ns
         self.checkers.begun()
         self.server.on_act = self.loop.on_callback = None
@@ -248,6 +254,7 @@ class World:
             self.saw("cut with an order on its way")
         lost = self.choices.draw("writes lost", life.disk.unsynced + 1)
         records = life.disk.records(lost)
+        self.checkers.forgotten(life.disk.unwritten)
         if self._knows_less(records):
             self.saw("cut between accept and journal")
         return records
@@ -255,6 +262,7 @@ class World:
     def stopped(self, life: Life) -> None:
         """A run has come to its own end: at the close, or because it was told to stop."""
         self.checkers.now_ns = self.loop.now_ns
+        self.checkers.forgotten(life.disk.unwritten)
         if self.loop.now_ns >= CLOSE_NS:
             self.checkers.belief(life.engine)
             self.checkers.ended(life.engine)
@@ -264,6 +272,8 @@ class World:
 
     def executes_again(self, life: Life, past: Past | None) -> None:
         """I6: what the whole journal gives is what the engine believed when it came to its end."""
+        if life.disk.unwritten:
+            return
         if past is None or fingerprint(past.engine) != fingerprint(life.engine):
             self.checkers.broken(
                 "I6",
@@ -273,10 +283,18 @@ class World:
             )
 
     async def downtime(self) -> None:
-        """Until somebody starts the engine again; in the calm that is soon."""
-        sent_on = self.loop.create_future()
+        """Until somebody starts the engine again; in the calm that is soon.
+
+        It does not start where there is no room for its journal, nor on another account.
+        """
         until_ns = self.loop.now_ns + (1, 4, 20)[self.choices.draw("downtime", 3)] * SECOND_NS
-        self.loop.call_at_ns(min(until_ns, max(self.calm_ns, self.loop.now_ns + SECOND_NS)), wake, sent_on)
+        await self._until(min(until_ns, max(self.calm_ns, self.loop.now_ns + SECOND_NS)))
+        while self.is_disk_full() or self.server.is_switched:
+            await self._until(self.loop.now_ns + SECOND_NS)
+
+    async def _until(self, at_ns: int) -> None:
+        sent_on = self.loop.create_future()
+        self.loop.call_at_ns(at_ns, wake, sent_on)
         await sent_on
 
     def _knows_less(self, records: Sequence[Record]) -> bool:
@@ -363,7 +381,7 @@ class World:
         self.checkers.now_ns = self.loop.now_ns
         faults = self.faults
         for fault, act in self._timed.items():
-            if faults.strikes(fault, fault.value, rarer=8 if fault is Fault.RESTART else 2):
+            if faults.strikes(fault, fault.value, rarer=RARER.get(fault, 2)):
                 act()
 
     def _some(self) -> str:
@@ -433,26 +451,35 @@ class World:
             self.saw("orderly stop")
             self.life.supervisor.request_stop()
 
+    def is_disk_full(self) -> bool:
+        """Whether nothing can be written now."""
+        return self.loop.now_ns < min(self._full_until_ns, self.calm_ns)
+
+    def _disk_fills(self) -> None:
+        self._full_until_ns = self.loop.now_ns + self._seconds(2, 10, 40)
+        if self.choices.draw("resumed after", 2):
+            self.loop.call_at_ns(self._full_until_ns + SECOND_NS, self._resume)
+
+    def _resume(self) -> None:
+        if self.life is not None and self.life.is_on:
+            self.life.supervisor.pump.put(Commanded(self.loop.now_ns, Command.RESUME))
+
+    def _session_ends(self) -> None:
+        for_ns = min(self._seconds(5, 15, 40), self.calm_ns - self.loop.now_ns)
+        self.server.end_session(for_ns)
+        if self.choices.draw("streams end too", 2):
+            self.server.stream_goes_down(for_ns)
+            self._feed_mute_until_ns = self.loop.now_ns + for_ns
+
+    def _mode_switches(self) -> None:
+        self.server.switch(self._seconds(2, 10, 30))
+
+    def _semi_auto(self) -> None:
+        self.server.ask_approval(self._seconds(2, 10, 30))
+
     def _server_restarts(self) -> None:
         self.saw("server restart")
         self.server.go_down(self._seconds(2, 5, 12))
-
-
-def _rules(choices: Choices) -> Rules:
-    draw = choices.draw
-    return Rules(
-        quantity=(10, 1, 3)[draw("quantity", 3)],
-        order_timeout_ns=60 * SECOND_NS,
-        settle_ns=10 * SECOND_NS,
-        retry_ns=2 * SECOND_NS,
-        blind_after_ns=8 * SECOND_NS,
-        idle_poll_ns=10 * SECOND_NS,
-        stale_feed_ns=12 * SECOND_NS,
-        max_orders_per_s=(8, 3)[draw("orders per second", 2, one_in=4)],
-        max_daily_loss=(None, 30_00)[draw("daily loss", 2, one_in=4)],
-        stop_limit_pct=(Fraction(1), Fraction(1, 10))[draw("stop limit", 2)],
-        max_open_positions=(3, 2)[draw("positions", 2, one_in=4)],
-    )
 
 
 def plan_of(symbol: str, choices: Choices) -> Plan:

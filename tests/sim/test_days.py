@@ -15,6 +15,11 @@ from olaf_async.cli.invocation import Invocation
 from olaf_async.cli.simulate import read_seeds, report
 from olaf_async.core.guards import STANDARD
 from olaf_async.core.state import SymbolState
+from olaf_async.domain.intents import Say, Severity
+from olaf_async.errors import JournalError
+from olaf_async.ports.journal import Line
+from olaf_async.shell.scribe import Scribe
+from olaf_async.shell.supervisor import Supervisor
 from olaf_async.sim.campaign import ENOUGH, ORDER_OF, SOMETIMES, Plan, Tally, run_days, shortest
 from olaf_async.sim.checkers import PROMISES
 from olaf_async.sim.choices import calm
@@ -72,7 +77,7 @@ def test_every_fault_says_what_it_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("walls", "promise", "seeds"), [(UNGUARDED, "I2", 10), (UNLOCKED, "I4", 20)], ids=["quantity", "entries"]
+    ("walls", "promise", "seeds"), [(UNGUARDED, "I2", 30), (UNLOCKED, "I4", 20)], ids=["quantity", "entries"]
 )
 def test_an_engine_without_this_protection_does_not_get_by(walls: Walls, promise: str, seeds: int) -> None:
     found = {
@@ -83,11 +88,41 @@ def test_an_engine_without_this_protection_does_not_get_by(walls: Walls, promise
     assert promise in found
 
 
+def what_a_full_disk_shows() -> set[str]:
+    """What is broken on days on which only the disk is full at times."""
+    return {
+        one.text for day in run_days(range(80, 110), Plan(faults=(Fault.DISK,))) for one in day.violations
+    }
+
+
+def test_an_engine_that_says_nothing_of_a_full_disk_does_not_get_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Supervisor, "_journal_changed", lambda *_: None)
+    assert what_a_full_disk_shows() == {"the journal fails, and nobody was called"}
+
+
+def test_an_engine_that_enters_on_a_full_disk_does_not_get_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It calls a person and goes on, as though everything were kept."""
+    write = Scribe.write
+
+    def is_sure_of_itself(scribe: Scribe, *lines: Line) -> bool:
+        write(scribe, *lines)
+        return True
+
+    def only_says_so(engine: Supervisor, error: JournalError | None) -> None:
+        code = "journal_kept" if error is None else "journal_failing"
+        engine._ports.alarms.say(OPEN_NS, Say(None, Severity.ALARM, code, "the disk"))
+
+    monkeypatch.setattr(Scribe, "write", is_sure_of_itself)
+    monkeypatch.setattr(Supervisor, "_journal_changed", only_says_so)
+    found = what_a_full_disk_shows()
+    assert any("is sent and was not journalled" in text for text in found)
+
+
 def test_a_broken_day_is_made_short_and_told_with_the_line_that_shows_it_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     plan, tally = Plan(walls=UNGUARDED), Tally()
-    for result in run_days(range(10), plan):
+    for result in run_days(range(20, 27), plan):
         tally.add(result)
     worst = tally.broken[0]
     small = shortest(worst, plan, attempts_max=60)
@@ -223,7 +258,7 @@ def test_a_scenario_that_is_no_tape_of_a_day_is_an_input_error(tmp_path: Path, t
 @pytest.mark.usefixtures("here")
 def test_a_tape_brings_its_day_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     plan, tally = Plan(walls=UNGUARDED), Tally()
-    for result in run_days(range(10), plan):
+    for result in run_days(range(20, 27), plan):
         tally.add(result)
     report(Invocation(), tally, plan, tmp_path / "tapes", 1.0)
     capsys.readouterr()
