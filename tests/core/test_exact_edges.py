@@ -8,6 +8,7 @@ from fractions import Fraction
 
 import pytest
 
+from olaf_async.core.clock_back import believe_account, believe_symbol
 from olaf_async.core.guards import is_feed_fresh
 from olaf_async.core.rules import SECOND_NS
 from olaf_async.domain.bar import Bar
@@ -517,3 +518,32 @@ def test_a_new_run_knows_nothing_of_the_old_runs_stream_and_reads() -> None:
     account.begin_run()
     assert (account.is_stream_up, account.unread_since_ns) == (True, None)
     assert (account.asked_seq, account.asked_ns) == (-1, 0)
+
+
+# --- every time that a clock ahead of this run's has left ------------------------------------------------
+
+
+def test_each_time_that_lies_ahead_of_a_clock_set_back_is_brought_to_it_and_none_that_is_past() -> None:
+    bench = Bench()
+    order, state, account = bench.hold(), bench.state, bench.engine.account
+    now_ns = bench.now_ns
+    soon_ns, later_ns = now_ns + RULES.chase_ns, now_ns + RULES.retry_ns
+    times: list[tuple[object, str, int]] = [
+        (account, "urgent_until_ns", now_ns),
+        (account, "marked_ns", now_ns),
+        (state, "stop_retry_ns", soon_ns),
+        (state, "entry_retry_ns", later_ns),
+        (state, "exit_retry_ns", later_ns),
+        *((state, name, now_ns) for name in ("shortfall_ns", "touched_ns", "reached_ns", "armed_ns")),
+        (state, "unprotected_since_ns", now_ns),
+        (order, "next_modify_ns", soon_ns),
+        (order, "next_cancel_ns", soon_ns),
+        *((order, name, now_ns) for name in ("changed_ns", "evidence_ns", "modify_sent_ns", "sent_ns")),
+    ]
+    for left_ns in (now_ns + 1_000 * SECOND_NS, now_ns - SECOND_NS):
+        for owner, name, _ in times:
+            setattr(owner, name, left_ns)
+        believe_account(account, now_ns)
+        believe_symbol(state, now_ns)
+        for owner, name, most_ns in times:
+            assert (name, getattr(owner, name)) == (name, min(left_ns, most_ns))
