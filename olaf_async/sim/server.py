@@ -183,7 +183,9 @@ class Server:
         after_s = (0, 1, 5)[self._choices.draw("approved", 3)]
         if after_s:
             request.may_act = True
-            self._later(after_s * SECOND_NS, self._approve, request)
+            # Who never heard that it waits believes after the settle time that there is no such order.
+            latest_ns = request.sent_ns + LATEST_NS - self._loop.now_ns
+            self._later(min(after_s * SECOND_NS, latest_ns), self._approve, request)
 
     def _approve(self, request: Request) -> None:
         if request.may_act:
