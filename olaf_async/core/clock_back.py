@@ -37,6 +37,7 @@ def _order(order: Order, soon_ns: int, now_ns: int) -> None:
     order.next_modify_ns = min(order.next_modify_ns, soon_ns)
     order.next_cancel_ns = min(order.next_cancel_ns, soon_ns)
     order.changed_ns = min(order.changed_ns, now_ns)
+    order.doubted_ns = min(order.doubted_ns, now_ns)
     order.evidence_ns = min(order.evidence_ns, now_ns)
     order.modify_sent_ns = min(order.modify_sent_ns, now_ns)
     order.sent_ns = _seen(order.sent_ns, now_ns)

@@ -205,7 +205,7 @@ def _modify_answered(state: SymbolState, guards: Guards, order: Order, answer: O
 def modify_done(state: SymbolState, order: Order, now_ns: int) -> None:
     """The pending terms are the order's terms now."""
     order.resolve(is_done=True)
-    order.changed_ns = now_ns
+    order.changed_ns, order.doubted_ns = now_ns, 0
     order.restore = None
     state.stop_refusals = 0
     state.want_books()
@@ -217,6 +217,14 @@ def modify_refused(state: SymbolState, order: Order, now_ns: int) -> None:
     _not_modified(state, order, now_ns)
     if order.role is Role.STOP and refused is not None:
         protection.modify_refused(state, order, refused)
+
+
+def modify_not_done(state: SymbolState, order: Order, now_ns: int) -> None:
+    """A book shows the old terms: as good as refused, but for a repair. That is asked for again."""
+    if order.restore is None:
+        modify_refused(state, order, now_ns)
+    else:
+        _not_modified(state, order, now_ns)
 
 
 def _not_modified(state: SymbolState, order: Order, now_ns: int) -> None:

@@ -207,10 +207,10 @@ def _standing(state: SymbolState, order: Order, row: OrderRow, asked_ns: int, no
     if order.state is not OrderState.MODIFYING and shown == order.pending:
         evidence.modify_done(state, order, now_ns)
     elif order.state is not OrderState.MODIFYING and order.pending is not None and shown == order.terms:
-        evidence.modify_refused(state, order, now_ns)
+        evidence.modify_not_done(state, order, now_ns)
     elif order.state is OrderState.MODIFY_UNDECIDED and _is_modify_past_settling(state, order, asked_ns):
         # Neither old nor new: an older change has landed late, or this one with other terms. Those stand now.
-        evidence.modify_refused(state, order, now_ns)
+        evidence.modify_not_done(state, order, now_ns)
     if order.state is OrderState.CANCELLING and now_ns >= order.next_cancel_ns:
         order.apply(Signal.CANCEL_FAILED)
     if order.state is OrderState.WORKING:
@@ -220,16 +220,26 @@ def _standing(state: SymbolState, order: Order, row: OrderRow, asked_ns: int, no
 def _read_back(state: SymbolState, order: Order, kind: PriceType, shown: Terms, asked_ns: int) -> None:
     """What the broker keeps must be what we sent, field by field; repaired once, then a person is called.
 
-    Every read is held against it, because a change that counted as lost may land at any time. A stop that
-    has triggered shows as the limit order it is by then.
+    Every read is held against it, because a change that counted as lost may land at any time. Of an order
+    that was changed a read may be of before: other terms count once they last. A stop that has triggered
+    shows as the limit order it is by then.
     """
     is_kind_kept = kind in (order.price_type, PriceType.LIMIT)
-    is_same = is_kind_kept and shown == order.terms
-    if not is_same and order.changed_ns and asked_ns < order.changed_ns + BOOK_LAG_NS:
+    if is_kind_kept and shown == order.terms:
+        order.changed_ns = order.doubted_ns = 0
+    elif asked_ns < order.changed_ns + BOOK_LAG_NS:
         return
-    order.changed_ns = 0
-    if is_same or (is_kind_kept and _is_late_raise(state, order, shown)):
-        return
+    elif is_kind_kept and _is_late_change(state, order, shown):
+        order.changed_ns = order.doubted_ns = 0
+    elif order.modifications and not order.changed_ns and not order.doubted_ns:
+        order.doubted_ns = asked_ns
+    elif asked_ns >= order.doubted_ns + CLAIM_GAP_NS:
+        order.changed_ns = order.doubted_ns = 0
+        _put_right(state, order, kind, shown)
+
+
+def _put_right(state: SymbolState, order: Order, kind: PriceType, shown: Terms) -> None:
+    """What the broker keeps is not what we sent: that counts now, and is repaired once."""
     wanted, order.terms = order.terms, shown
     state.say(
         Severity.ALARM,
@@ -244,14 +254,21 @@ def _read_back(state: SymbolState, order: Order, kind: PriceType, shown: Terms, 
     order.repairs += 1
 
 
-def _is_late_raise(state: SymbolState, order: Order, shown: Terms) -> bool:
-    """A raise that counted as never done has landed after all: it stands, a stop is not lowered again."""
-    if order.role is not Role.STOP or shown.quantity != order.terms.quantity:
+def _is_late_change(state: SymbolState, order: Order, shown: Terms) -> bool:
+    """A change that counted as never done has landed after all: it stands, a stop is not lowered again.
+
+    That is a raise, or the quantity that is held by now.
+    """
+    if order.role is not Role.STOP:
         return False
-    if state.orient(shown.trigger) <= state.orient(order.terms.trigger):
+    terms, raised = order.terms, state.orient(shown.trigger) - state.orient(order.terms.trigger)
+    is_for_all = shown.quantity == order.filled + state.exposure
+    if raised < 0 or not (is_for_all or shown.quantity == terms.quantity):
+        return False
+    if not raised and shown.price != terms.price:
         return False
     order.terms = shown
-    state.stop_level = state.orient(shown.trigger)
+    state.stop_level = max(state.stop_level or state.orient(shown.trigger), state.orient(shown.trigger))
     state.say(Severity.WARNING, "late_raise", f"{state.symbol}: {order.key} turns out to be at {shown}")
     return True
 

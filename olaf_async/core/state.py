@@ -274,7 +274,7 @@ class SymbolState:
             return True
         # Asked after every event: of a symbol without orders, as most are, nothing more is asked than that.
         slots = self.slots
-        if slots and any(order.changed_ns for order in slots):
+        if slots and any(order.changed_ns or order.doubted_ns for order in slots):
             return True
         outstanding = (*slots, *self.phantoms)
         if outstanding and any(order.is_unsettled or order.is_bound_by_books for order in outstanding):

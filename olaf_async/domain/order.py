@@ -179,8 +179,8 @@ class Order:
     shares any of its modifies began or ended with; ``next_modify_ns`` and ``next_cancel_ns`` pace repeated
     calls. ``evidence_seq`` is the engine's sequence number when a terminal status was first seen,
     ``evidence_ns`` the time of that; ``sent_seq`` is of when it was sent, ``changed_ns`` when its newest
-    change was accepted, 0 once a book has shown that; ``restore`` are terms that the broker was found not to
-    keep.
+    change was accepted, 0 once a book has shown that, ``doubted_ns`` when a book first showed other terms, 0
+    while none does; ``restore`` are terms that the broker was found not to keep.
     """
 
     key: str
@@ -210,6 +210,7 @@ class Order:
     evidence_seq: int = -1
     evidence_ns: int = 0
     changed_ns: int = 0
+    doubted_ns: int = 0
     is_end_framed: bool = False
     absent_reads: int = 0
     doubtful_reads: int = 0

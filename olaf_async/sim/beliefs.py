@@ -26,7 +26,15 @@ Value: TypeAlias = object
 
 ORDER_APART = (
     *("key", "symbol", "role", "side", "price_type", "terms", "state", "pending", "restore", "ended_as"),
-    *("sent_ns", "modify_sent_ns", "evidence_ns", "changed_ns", "next_modify_ns", "next_cancel_ns"),
+    *(
+        "sent_ns",
+        "modify_sent_ns",
+        "evidence_ns",
+        "changed_ns",
+        "doubted_ns",
+        "next_modify_ns",
+        "next_cancel_ns",
+    ),
     *("sent_seq", "evidence_seq", "modify_request"),
 )
 ORDER_COUNTS = ("cancels", "repairs", "absent_reads", "doubtful_reads")
@@ -244,6 +252,7 @@ class Picture:
             (self.since(order.evidence_ns), self._read_seq >= order.evidence_seq) if is_ending else None,
             self.since(order.modify_sent_ns) if is_asked else None,
             self.since(order.changed_ns) if order.changed_ns else None,
+            self.since(order.doubted_ns) if order.doubted_ns else None,
             self._sent(order),
             self._is_of_before_the_deadline(order),
         )

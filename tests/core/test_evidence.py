@@ -445,6 +445,65 @@ def test_a_raise_that_counted_as_never_done_and_lands_after_all_stands() -> None
     assert bench.took() == []
 
 
+def test_a_book_that_lags_behind_a_raise_that_landed_late_is_no_other_terms() -> None:
+    """Found by the simulator: the repair that followed was refused, and the symbol frozen for nothing."""
+    bench = Bench()
+    raising(bench)
+    stop = bench.stop
+    old = bench.lose(stop)
+    bench.books()
+    lagging = bench.ask()
+    bench.reach(stop, old)
+    bench.books()
+    assert bench.said.count("late_raise") == 1
+    bench.wait(1)
+    bench.tell(replace(lagging, at_ns=bench.later(), asked_ns=bench.now_ns, asked_seq=bench.engine.seq))
+    assert "terms_differ" not in bench.said
+    assert bench.took() == []
+    bench.wait(1)
+    assert bench.read_while_due() == 1, "it is looked at until a read shows it as it is known"
+    assert bench.read_while_due() == 0
+    assert bench.frozen() is None
+
+
+def test_a_larger_quantity_that_counted_as_never_done_and_lands_after_all_stands() -> None:
+    """Found by the simulator: it was taken back to the smaller one, though more was held by then."""
+    bench = Bench()
+    entry = bench.rest()
+    bench.fill(entry, 4)
+    bench.accept(bench.stop)
+    bench.books()
+    bench.fill(entry, 6)
+    stop = bench.stop
+    old = bench.lose(stop)
+    bench.books()
+    assert stop.pending is None
+    bench.take()
+    bench.reach(stop, old)
+    bench.answer_late(old, "2")
+    bench.read_while_due()
+    assert stop.terms.quantity == 10
+    assert "terms_differ" not in bench.said
+    assert bench.took() == []
+
+
+def test_a_repair_whose_answer_was_lost_is_asked_for_again_and_was_refused_by_nobody() -> None:
+    """Found by the simulator: a book that showed the old terms was taken for the broker's refusal."""
+    bench = Bench()
+    stop = bench.hold()
+    bench.show(bench.id_of(stop), Terms(9, 98_00, 99_00))
+    bench.books()
+    bench.lose(stop)
+    bench.books()
+    assert bench.frozen() is None
+    bench.take()
+    bench.wait(1)
+    assert bench.took() == ["modify stop"]
+    bench.accept(stop)
+    bench.read_while_due()
+    assert stop.terms.quantity == 10
+
+
 def test_a_modifys_answer_after_the_orders_end_changes_nothing() -> None:
     bench = Bench()
     raising(bench)

@@ -538,7 +538,10 @@ def test_each_time_that_lies_ahead_of_a_clock_set_back_is_brought_to_it_and_none
         (state, "unprotected_since_ns", now_ns),
         (order, "next_modify_ns", soon_ns),
         (order, "next_cancel_ns", soon_ns),
-        *((order, name, now_ns) for name in ("changed_ns", "evidence_ns", "modify_sent_ns", "sent_ns")),
+        *(
+            (order, name, now_ns)
+            for name in ("changed_ns", "doubted_ns", "evidence_ns", "modify_sent_ns", "sent_ns")
+        ),
     ]
     for left_ns in (now_ns + 1_000 * SECOND_NS, now_ns - SECOND_NS):
         for owner, name, _ in times:

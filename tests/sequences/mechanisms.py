@@ -431,6 +431,32 @@ EVIDENCE = (
         ),
     ),
     _RECONCILE(
+        "other terms of an order that was changed count only once they last",
+        on="elif order.modifications and not order.changed_ns",
+        off="elif False and not order.changed_ns",
+        tests=(
+            "tests/core/test_evidence.py::test_a_book_that_lags_behind_a_raise_that_landed_late_is_no_other_terms",
+            "tests/core/test_protection.py::test_a_book_that_lags_behind_an_accepted_change_is_read_again_and_nothing_is_put_right",
+        ),
+    ),
+    _RECONCILE(
+        "a larger quantity that landed late stands, where that much is held",
+        on="not (is_for_all or shown.quantity == terms.quantity)",
+        off="shown.quantity != terms.quantity",
+        tests=(
+            "tests/core/test_evidence.py::test_a_larger_quantity_that_counted_as_never_done_and_lands_after_all_stands",
+        ),
+    ),
+    Mechanism(
+        "a repair whose answer was lost was refused by nobody",
+        file=f"{CORE}/evidence.py",
+        on="    if order.restore is None:\n        modify_refused(",
+        off="    if True:\n        modify_refused(",
+        tests=(
+            "tests/core/test_evidence.py::test_a_repair_whose_answer_was_lost_is_asked_for_again_and_was_refused_by_nobody",
+        ),
+    ),
+    _RECONCILE(
         "absence counts only after the settle time",
         on="    if _is_past_settling(state, order, books) and not order.is_queued:\n",
         off="    if not order.is_queued:\n",
@@ -933,8 +959,8 @@ RESTART = (
     Mechanism(
         "with no attempt left by the books or the new rules an entry at rest is taken back",
         f"{CORE}/reconcile.py",
-        "    if state.entry is not None and not state.entry.filled and state.attempts >= state.rules.max_attempts:\n",
-        "    if False:\n",
+        "not state.entry.filled and state.attempts >= state.rules.max_attempts:",
+        "False:",
         (
             "tests/core/test_restart.py::test_an_entry_at_rest_is_taken_back_once_the_book_shows_that_no_attempt_is_left",
             "tests/core/test_restart.py::test_a_run_that_is_allowed_fewer_attempts_takes_an_entry_at_rest_back",
