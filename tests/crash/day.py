@@ -239,7 +239,7 @@ class CrashDay:
 
     def _boot(
         self, kept: list[Record], cut: Cut | None
-    ) -> tuple[asyncio.Task[Outcome], asyncio.Future[None]]:
+    ) -> tuple[asyncio.Future[Outcome], asyncio.Future[None]]:
         """Start the engine as `live` does: first what the journal tells, then its header, then the run."""
         past = recover(kept, guards=self.parts.guards) if self.parts.reads_journal else None
         machine, disk, feed, alarms = Machine(self._loop), self.parts.new_disk(kept), Prints(), HeardAlarms()
@@ -274,9 +274,12 @@ class CrashDay:
         if what is What.WRITE:
             life.unsynced.append((life.disk.unsynced, life.counts[What.CALLBACK]))
         if cut is not None and (cut.what, cut.number) == (what, life.counts[what]):
-            life.machine.cut()
-            life.end(self._clock.now_ns())
-            went_out.set_result(None)
+            self._go_out(life, went_out)
+
+    def _go_out(self, life: Life, went_out: asyncio.Future[None]) -> None:
+        life.machine.cut()
+        life.end(self._clock.now_ns())
+        went_out.set_result(None)
 
     async def _without_power(self) -> None:
         """The world goes on by itself."""

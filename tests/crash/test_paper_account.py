@@ -32,7 +32,7 @@ class PaperCrashDay(CrashDay):
 
     def _boot(
         self, kept: list[Record], cut: Cut | None
-    ) -> tuple[asyncio.Task[Outcome], asyncio.Future[None]]:
+    ) -> tuple[asyncio.Future[Outcome], asyncio.Future[None]]:
         past = recover(kept)
         if past is not None:
             self.exchange = PaperExchange(PaperRules(), {INFY: 5}, split=lambda left: min(left, 4))

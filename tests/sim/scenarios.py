@@ -436,6 +436,18 @@ async def in_and_out_at_the_deadline(stage: Stage) -> None:
     await stage.calm()
 
 
+TARGET = ENTRY + RISK
+
+
+async def in_and_out_at_the_target(stage: Stage) -> None:
+    """The price reaches the target and comes back, on to the stop, while the exit is on its way."""
+    stage.is_disturbed = False
+    await stage.prints(UNDERCUT, NEAR, ENTRY, 1000_50, pause_s=0.5)
+    stage.is_disturbed = True
+    await stage.prints(TARGET + 5, TARGET, STOPPED, STOPPED, pause_s=0.5)
+    await stage.calm()
+
+
 async def killed_while_it_enters(stage: Stage) -> None:
     await stage.prints(UNDERCUT, NEAR, pause_s=0.1)
     stage.commands(Command.KILL)
@@ -490,6 +502,13 @@ STOPPED_OUT = Scenario("stopped out", in_and_stopped_out, ORDERS, rules=SOON, fi
 WAYS_OUT = (
     STOPPED_OUT,
     replace(STOPPED_OUT, name="deadline", story=in_and_out_at_the_deadline, plan=FROM_A_POSITION),
+    replace(
+        STOPPED_OUT,
+        name="target",
+        story=in_and_out_at_the_target,
+        plan=plan_of(take_profit_r=1, trails_from_entry_bar=False),
+        judges=(*ALL, out_at_last),
+    ),
     replace(STOPPED_OUT, name="killed", story=killed_while_it_enters, judges=(*ALL, killed_at_last)),
     replace(STOPPED_OUT, name="flattened", story=flattened_while_it_holds, judges=(*ALL, out_at_last)),
     replace(
@@ -516,10 +535,13 @@ WAYS_OUT = (
 DOWN_S = 1.0
 RESTARTS = tuple(
     replace(
-        way, name=f"power cut, {way.name}", down=(DOWN_S,) if way.name == "killed" else (DOWN_S, TOO_LONG)
+        way,
+        name=f"power cut, {way.name}",
+        down=(DOWN_S, TOO_LONG) if way.name in ("stopped out", "deadline", "jumped") else (DOWN_S,),
+        # Whoever starts it again does not ask it to stop at once.
+        judges=tuple(judge for judge in way.judges if judge is not safe_when_stopped),
     )
     for way in WAYS_OUT
-    if way.name in ("stopped out", "deadline", "killed", "jumped")
 )
 
 RACES = (
