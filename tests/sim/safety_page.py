@@ -1,4 +1,4 @@
-"""docs/safety.md, made from the list of safeties and the tapes in tests/golden.
+"""docs/safety.md, made from the lists of safeties and of finds and the tapes in tests/golden.
 
 Owns the page's words. ``python -m tests.sim.safety_page`` writes it; with ``--tapes`` every tape is recorded
 anew first, for a program that draws otherwise than the one they were made with. What long campaigns have
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from olaf_async.sim.tapes import Recorded, read_tape, write_tape
 
+from .finds import FINDS, UNTAPED, Find
 from .hunts import hunted
 from .safeties import SAFETIES
 from .safety import GOLDEN, Safety
@@ -29,8 +30,20 @@ A tape is the schedule that breaks without the safety: what was drawn against th
 that this page is what the tests say; `make safety` records the tapes anew and writes it.
 """
 
+FOUND = """\
+## Found by the simulator
 
-def find(safety: Safety) -> Recorded:
+These were bugs. Each tape below is a schedule that broke the engine before its mend: played on the engine
+as it is, it breaks nothing, and with the mend taken out, in the test, the promise breaks again
+(`tests/sim/test_finds.py`). The days in which they were found are long;
+these are small ones that show the same.
+"""
+UNTAPED_HEAD = """\
+Found by simulated days as well, and held by an ordinary test; the schedule is on no tape:
+"""
+
+
+def find(safety: Safety | Find) -> Recorded:
     """The simplest schedule that breaks without it.
 
     Raises:
@@ -44,7 +57,7 @@ def find(safety: Safety) -> Recorded:
 
 def page() -> str:
     """The whole page."""
-    parts = [HEAD, _contents(), "", *map(_section, SAFETIES)]
+    parts = [HEAD, _contents(), "", *map(_section, SAFETIES), FOUND, *map(_found, FINDS), _untaped()]
     if CAMPAIGNS.exists():
         parts.append(CAMPAIGNS.read_text(encoding="utf-8"))
     return "\n".join(parts)
@@ -56,11 +69,33 @@ def _contents() -> str:
     return "\n".join(rows)
 
 
+def _drawn(tape: Recorded) -> str:
+    drawn = (f"`{entry.label}` number {entry.nth} took {entry.value} of {entry.n}" for entry in tape.entries)
+    return "; ".join(drawn) or "the calm day is enough"
+
+
+def _found(it: Find) -> str:
+    tape = read_tape(it.tape)
+    lines = [
+        f"### {it.number}: {it.what}",
+        "",
+        f"- promise: {it.promise}",
+        f"- mend: {it.mend}",
+        f"- test: `tests/sim/test_finds.py`, `{it.number}`, in the scenario *{tape.scenario}*; {it.test}",
+        f"- taken out: {it.race.out}",
+        f"- then: **{tape.broken}**",
+        f"- tape: [{it.tape.name}](../tests/golden/{it.tape.name}): {_drawn(tape)}",
+    ]
+    return "\n".join([*lines, ""])
+
+
+def _untaped() -> str:
+    rows = [f"- {it.what}. Mend: {it.mend}. Test: {it.test}. No tape: {it.why}." for it in UNTAPED]
+    return "\n".join([UNTAPED_HEAD, *rows, ""])
+
+
 def _section(safety: Safety) -> str:
     tape = read_tape(safety.tape)
-    drawn = "; ".join(
-        f"`{entry.label}` number {entry.nth} took {entry.value} of {entry.n}" for entry in tape.entries
-    )
     tape_name = safety.tape.name
     lines = [
         f"## {safety.number}: {safety.claim}",
@@ -70,7 +105,7 @@ def _section(safety: Safety) -> str:
         f"- test: `tests/sim/test_safeties.py`, `{safety.number}`, in the scenario *{tape.scenario}*",
         f"- taken out: {safety.race.out}",
         f"- then: **{tape.broken}**",
-        f"- tape: [{tape_name}](../tests/golden/{tape_name}): {drawn or 'the calm day is enough'}",
+        f"- tape: [{tape_name}](../tests/golden/{tape_name}): {_drawn(tape)}",
     ]
     if safety.behind:
         lines.append(f"- behind it stand: {safety.behind}")
@@ -83,8 +118,9 @@ def main() -> None:
     parser.add_argument("--tapes", action="store_true", help="record the tapes anew first")
     if parser.parse_args().tapes:
         GOLDEN.mkdir(exist_ok=True)
-        for safety in SAFETIES:
-            write_tape(safety.tape, find(safety))
+        recorded: tuple[Safety | Find, ...] = (*SAFETIES, *FINDS)
+        for it in recorded:
+            write_tape(it.tape, find(it))
     Path(PAGE).write_text(page(), encoding="utf-8")
 
 

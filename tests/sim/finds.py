@@ -1,0 +1,295 @@
+"""What the simulator has found in the engine, each with the schedule that broke it before it was mended.
+
+Owns the small days of these tapes, and what a mend is taken out with: in a test only. Which promise was
+broken is the race's; where a mend is taken out that promise breaks, and as the engine is now it holds.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from olaf_async.core import evidence, reconcile
+from olaf_async.core.rules import SECOND_NS
+from olaf_async.core.state import SymbolState
+from olaf_async.core.trader import Trader
+from olaf_async.domain.events import Command
+from olaf_async.domain.order import Role, Side
+from olaf_async.domain.session import Session
+from olaf_async.domain.setup import Setup
+from olaf_async.ports.broker import Books
+from olaf_async.sim.explore import Broken
+from olaf_async.strategies.protocol import Strategy
+from tests.races.world import ENTRY, INFY, SHARES, UNDERCUT
+
+from .judges import entries_of, never_short, never_too_much_to_sell
+from .safety import GOLDEN
+from .scenarios import NEAR, SOON, STOPPED, Race
+from .stage import LOST, SHORT, May, Scenario, Stage
+
+IN_TIME_S = 10
+"""A person is called by then where what closes a position does not fill."""
+
+
+@dataclass(frozen=True)
+class Find:
+    """What was found, the promise that it broke, the mend, and the ordinary test of that."""
+
+    number: str
+    what: str
+    promise: str
+    mend: str
+    test: str
+    race: Race
+
+    @property
+    def tape(self) -> Path:
+        """The schedule that broke it."""
+        return GOLDEN / f"{self.number}.jsonl"
+
+
+@dataclass(frozen=True)
+class Untaped:
+    """A find that has its ordinary test only, and why."""
+
+    what: str
+    mend: str
+    test: str
+    why: str
+
+
+# --- nobody buys ----------------------------------------------------------------------------------
+
+
+async def the_price_falls_and_perhaps_nobody_buys(stage: Stage) -> None:
+    stage.is_disturbed = False
+    await stage.prints(UNDERCUT, NEAR, ENTRY, 1000_50, pause_s=0.5)
+    if stage.choose("circuit", ("nobody buys",)):
+        stage.exchange._depth = lambda order, price: 0
+    for _ in range(2 * IN_TIME_S):
+        await stage.prints(STOPPED, pause_s=1)
+
+
+def called_where_nothing_closes(stage: Stage) -> Broken | None:
+    """A person hears of it where shares are still held long after the price of their stop was printed."""
+    reached_ns = min((at_ns for at_ns, price in stage.printed if price == STOPPED), default=0)
+    held = sum(fill.quantity * fill.side.sign for fill in stage.exchange.fills)
+    if held and not any(said.code == "closing_unfilled" for _, said in stage.alarms):
+        late_ns = reached_ns + IN_TIME_S * SECOND_NS
+        return Broken("not out, and nobody told", late_ns, f"{held} shares held, past their stop")
+    return None
+
+
+def _calls_nobody(_state: SymbolState, _since_ns: int, _now_ns: int) -> None:
+    """It rests at a price that crosses, and waits."""
+
+
+# --- flattened before its first order ---------------------------------------------------------------
+
+
+async def flattened_before_its_first_order(stage: Stage) -> None:
+    await stage.prints(NEAR, pause_s=0.5)
+    stage.commands(Command.FLATTEN, INFY)
+    await stage.wait(3)
+    await stage.prints(UNDERCUT, NEAR, NEAR, pause_s=1)
+    await stage.calm()
+
+
+def none_after_flatten(stage: Stage) -> Broken | None:
+    """No entry leaves for a symbol that a person has taken out of the day."""
+    for flattened_ns, _ in stage.commanded:
+        for at_ns, _ in entries_of(stage):
+            if at_ns > flattened_ns:
+                return Broken("entry after a flatten", at_ns, "an entry leaves for what was taken out")
+    return None
+
+
+def _is_planned_and_touched(trader: Trader, setup: Setup, session: Session, strategy: Strategy) -> bool:
+    """What has made no order yet begins the new run afresh, and what it was told is forgotten."""
+    if trader.is_untouched:
+        trader.state.is_dismissed = False
+        return False
+    return _is_planned(trader, setup, session, strategy)
+
+
+_is_planned = Trader.is_planned
+
+# --- strangers --------------------------------------------------------------------------------------
+
+
+def positions_lag(stage: Stage) -> None:
+    """From now on a read may be answered, orders and all, as of the last one."""
+    taken, last = stage._paper.books, Books((), (), ())
+
+    async def books() -> Books:
+        nonlocal last
+        before, last = last, await taken()
+        lags = stage.is_disturbed and stage.choose("lag", ("an older copy",))
+        return before if lags else last
+
+    stage._paper.books = books  # type: ignore[method-assign] # the broker of this one run
+
+
+async def a_stranger_sells_while_the_entry_rests(stage: Stage) -> None:
+    positions_lag(stage)
+    await stage.prints(UNDERCUT, NEAR, pause_s=1)
+    stage.trades_by_hand(Side.SELL, SHARES)
+    await stage.prints(NEAR, NEAR, NEAR, pause_s=2)
+    await stage.calm()
+
+
+def none_for_nothing(stage: Stage) -> Broken | None:
+    """No stop leaves before a share of ours was filled."""
+    ours = {fill.order_id for fill in stage.exchange.fills if fill.side is Side.BUY}
+    for at_ns, intent in stage.calls:
+        if intent.role is Role.STOP and not ours:
+            return Broken("a stop for nothing", at_ns, "a stop leaves though no entry has filled")
+    return None
+
+
+def _unseen_shares(state: SymbolState, books: reconcile.SymbolBooks) -> None:
+    """A sale that the books do not have yet makes what they show look like shares of the entry."""
+    position, entry = state.position, state.entry
+    if books.is_complete or entry is None or entry.sent_ns is None or position.left or position.taken:
+        state.provisional = 0
+        return
+    unexplained = state.orient(books.net) - state.held - state.foreign_net
+    state.provisional = min(max(state.provisional, unexplained), entry.remaining)
+    if state.provisional:
+        evidence.protect_unseen(state)
+
+
+async def a_stranger_sells_what_fills_in_two_parts(stage: Stage) -> None:
+    await stage.prints(UNDERCUT, NEAR, ENTRY, pause_s=0.5)
+    await stage.prints(ENTRY, pause_s=0.2)
+    stage.trades_by_hand(Side.SELL, SHARES)
+    await stage.prints(1000_50, pause_s=2)
+    await stage.calm()
+
+
+def _takes_nothing_more(_state: SymbolState, _books: reconcile.SymbolBooks, _now_ns: int) -> None:
+    """What was sold before its fill was heard of stays ours."""
+
+
+FINDS: tuple[Find, ...] = (
+    Find(
+        "F1",
+        "what should have closed the position rested at a price that crossed, and nobody heard of it",
+        "a person is called where what is to close a position does not fill",
+        "core/state.py `SymbolState.call_unfilled`",
+        "tests/core/test_protection.py `test_a_reached_stop_that_does_not_fill_calls_a_person_once`",
+        Race(
+            Scenario(
+                "nobody buys",
+                the_price_falls_and_perhaps_nobody_buys,
+                {},
+                rules=SOON,
+                judges=(called_where_nothing_closes,),
+            ),
+            "the call to a person",
+            {},
+            "not out, and nobody told",
+            patches=((SymbolState, "call_unfilled", _calls_nobody),),
+        ),
+    ),
+    Find(
+        "F2",
+        "a symbol that was flattened before its first order traded again after a restart",
+        "what a person has taken out of the day stays out",
+        "core/engine.py `Engine.carry_on`",
+        "tests/core/test_restart.py"
+        " `test_a_symbol_that_was_flattened_before_it_traded_does_not_trade_after_a_restart`",
+        Race(
+            Scenario(
+                "flattened before its first order",
+                flattened_before_its_first_order,
+                {},
+                rules=SOON,
+                down=(1.0,),
+                is_cut_at_writes=True,
+                judges=(none_after_flatten,),
+            ),
+            "the memory of what has made no order",
+            {},
+            "entry after a flatten",
+            patches=((Trader, "is_planned", _is_planned_and_touched),),
+        ),
+    ),
+    Find(
+        "F3",
+        "books from before a stranger's sale, set off against the sale, looked like a fill of our entry",
+        "nothing protects shares that nobody has",
+        "core/reconcile.py `_unseen`",
+        "tests/core/test_reconcile.py"
+        " `test_books_that_lag_behind_a_strangers_sale_show_no_shares_of_a_resting_entry`",
+        Race(
+            Scenario(
+                "a stranger sells while the entry rests",
+                a_stranger_sells_while_the_entry_rests,
+                {},
+                rules=SOON,
+                judges=(none_for_nothing,),
+            ),
+            "the floor under a stranger's sale",
+            {},
+            "a stop for nothing",
+            patches=((reconcile, "_unseen", _unseen_shares),),
+        ),
+    ),
+    Find(
+        "F4",
+        "a stranger's sale was heard of before our own last fill: a stop was placed for what was sold",
+        "no more is to be sold than is held",
+        "core/reconcile.py `_take_explained`",
+        "tests/core/test_reconcile.py"
+        " `test_a_strangers_sale_heard_of_before_our_own_last_fill_takes_that_too_once_a_read_shows_it`",
+        Race(
+            Scenario(
+                "a stranger sells what fills in two parts",
+                a_stranger_sells_what_fills_in_two_parts,
+                {
+                    "frame": May(fate=(LOST,)),
+                    "books": May(back=(SHORT,), most=4),
+                },
+                rules=SOON,
+                fills=(4, 6),
+                judges=(never_too_much_to_sell, never_short),
+            ),
+            "the shares that a read explains",
+            {},
+            "too much to sell",
+            patches=((reconcile, "_take_explained", _takes_nothing_more),),
+        ),
+    ),
+)
+
+_LAGGING = "it takes books that step back behind a change that was lost and landed"
+UNTAPED: tuple[Untaped, ...] = (
+    Untaped(
+        "a change of the stop that was held back at the desk counted as the broker's refusal",
+        "core/evidence.py `_not_modified`",
+        "tests/core/test_protection.py"
+        " `test_a_repair_that_a_cancel_overtakes_at_the_desk_was_refused_by_nobody`",
+        "the broker has to keep other terms than were sent, and a small day's exchange keeps what it is told",
+    ),
+    Untaped(
+        "a book that stepped back behind a raise that had landed late counted as other terms",
+        "core/reconcile.py `_read_back`",
+        "tests/core/test_evidence.py"
+        " `test_a_book_that_lags_behind_a_raise_that_landed_late_is_no_other_terms`",
+        _LAGGING,
+    ),
+    Untaped(
+        "a larger quantity that landed late was taken back to the smaller one",
+        "core/reconcile.py `_is_late_change`",
+        "tests/core/test_evidence.py"
+        " `test_a_larger_quantity_that_counted_as_never_done_and_lands_after_all_stands`",
+        _LAGGING,
+    ),
+    Untaped(
+        "a repair whose answer was lost counted as refused, and the symbol was frozen",
+        "core/evidence.py `modify_not_done`",
+        "tests/core/test_evidence.py"
+        " `test_a_repair_whose_answer_was_lost_is_asked_for_again_and_was_refused_by_nobody`",
+        "the broker has to keep other terms than were sent, and a small day's exchange keeps what it is told",
+    ),
+)
+"""Of these a seed of a simulated day is known to have shown it; no small day with its schedule is written."""
