@@ -13,7 +13,7 @@ from dataclasses import replace
 import pytest
 
 from olaf_async.core.engine import Engine
-from olaf_async.domain.events import BarClosed, Command, Commanded, Event
+from olaf_async.domain.events import BarClosed, Command, Commanded, Event, PriceTouched
 from olaf_async.domain.intents import Intent, PlaceOrder, Say, Severity
 from olaf_async.domain.order import PriceType, Role, Side, Terms
 from olaf_async.ports.feed import Tick
@@ -59,6 +59,22 @@ def test_i6_an_engine_that_does_not_write_down_all_it_hears_is_found(monkeypatch
     assert broken_on(range(24)) == {"I6"}
 
 
+def test_i6_an_engine_that_changes_its_mind_without_being_told_anything_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    judge = Supervisor._judge
+
+    def forgets_what_it_holds(engine: Supervisor) -> None:
+        judge(engine)
+        engine.engine.traders[ABC].state.account_net += 1
+
+    monkeypatch.setattr(Supervisor, "_judge", forgets_what_it_holds)
+    days = list(run_days(range(12), Plan(faults=(Fault.RESTART,))))
+    assert {one.text[:38] for day in days for one in day.violations if one.promise == "I6"} == {
+        "the journal, executed again, gives ano"
+    }
+
+
 def test_i8_an_engine_that_keeps_order_updates_waiting_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     async def dawdles(engine: Supervisor) -> None:
         async for event in engine._ports.broker.news():
@@ -74,7 +90,9 @@ def test_e1_e2_e4_an_engine_that_never_reads_the_books_is_found(monkeypatch: pyt
         await asyncio.Event().wait()
 
     monkeypatch.setattr(Poller, "run", sleeps)
-    assert broken_on(range(30), tuple(Fault)) >= {"E1", "E2", "E4"}
+    days = list(run_days(range(30), Plan(faults=tuple(Fault))))
+    assert {day.violations[0].promise for day in days if day.violations} >= {"E1", "E2", "E4"}
+    assert any("is believed ending with" in one.text for day in days for one in day.violations)
 
 
 def test_e5_an_engine_that_only_halts_where_it_should_sell_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -418,6 +436,16 @@ def test_e4_an_entry_on_its_way_of_an_engine_that_says_it_is_fine(hand: Hand) ->
     assert hand.broken == []
     hand.world.server.call(hand.sends(Role.ENTRY))
     hand.checkers.left_behind(0)
+    assert hand.broken == ["E4"]
+
+
+def test_e4_a_question_that_is_open_after_the_day(hand: Hand) -> None:
+    engine = hand.fresh
+    hand.checkers.ended(engine)
+    assert hand.broken == []
+    engine.handle(PriceTouched(ABC, OPEN_NS, hand.world.plans[ABC].setup.trigger_price))
+    assert engine.traders[ABC].state.entry is not None, "it wants to enter, and nothing came of it"
+    hand.checkers.ended(engine)
     assert hand.broken == ["E4"]
 
 
