@@ -7,23 +7,23 @@ broken is the race's; where a mend is taken out that promise breaks, and as the 
 from dataclasses import dataclass
 from pathlib import Path
 
-from olaf_async.core import evidence, reconcile
+from olaf_async.core import evidence, protection, reconcile
 from olaf_async.core.rules import SECOND_NS
 from olaf_async.core.state import SymbolState
 from olaf_async.core.trader import Trader
 from olaf_async.domain.events import Command
-from olaf_async.domain.order import Role, Side
+from olaf_async.domain.order import Order, PriceType, Role, Side, Terms
 from olaf_async.domain.session import Session
 from olaf_async.domain.setup import Setup
 from olaf_async.ports.broker import Books
 from olaf_async.sim.explore import Broken
 from olaf_async.strategies.protocol import Strategy
-from tests.races.world import ENTRY, INFY, SHARES, UNDERCUT
+from tests.races.world import ENTRY, INFY, SHARES, UNDERCUT, plan_of
 
 from .judges import entries_of, never_short, never_too_much_to_sell
 from .safety import GOLDEN
-from .scenarios import NEAR, SOON, STOPPED, Race
-from .stage import LOST, SHORT, May, Scenario, Stage
+from .scenarios import BAR_S, NEAR, SOON, STOPPED, Race, green_bar
+from .stage import DROPPED, LOST, SHORT, May, Scenario, Stage
 
 IN_TIME_S = 10
 """A person is called by then where what closes a position does not fill."""
@@ -115,21 +115,20 @@ _is_planned = Trader.is_planned
 # --- strangers --------------------------------------------------------------------------------------
 
 
-def positions_lag(stage: Stage) -> None:
-    """From now on a read may be answered, orders and all, as of the last one."""
-    taken, last = stage._paper.books, Books((), (), ())
+def reads_lag(stage: Stage) -> None:
+    """From now on a read may be answered from the copy of an earlier one."""
+    taken, copies = stage._paper.books, [Books((), (), ())] * 3
 
     async def books() -> Books:
-        nonlocal last
-        before, last = last, await taken()
-        lags = stage.is_disturbed and stage.choose("lag", ("an older copy",))
-        return before if lags else last
+        copies.append(await taken())
+        older = stage.choices.draw("lag", 3) if stage.is_disturbed else 0
+        return copies[-1 - older]
 
     stage._paper.books = books  # type: ignore[method-assign] # the broker of this one run
 
 
 async def a_stranger_sells_while_the_entry_rests(stage: Stage) -> None:
-    positions_lag(stage)
+    reads_lag(stage)
     await stage.prints(UNDERCUT, NEAR, pause_s=1)
     stage.trades_by_hand(Side.SELL, SHARES)
     await stage.prints(NEAR, NEAR, NEAR, pause_s=2)
@@ -168,6 +167,80 @@ async def a_stranger_sells_what_fills_in_two_parts(stage: Stage) -> None:
 def _takes_nothing_more(_state: SymbolState, _books: reconcile.SymbolBooks, _now_ns: int) -> None:
     """What was sold before its fill was heard of stays ours."""
 
+
+# --- other terms ------------------------------------------------------------------------------------
+
+
+async def a_stop_is_raised(stage: Stage) -> None:
+    stage.is_disturbed = False
+    reads_lag(stage)
+    await stage.prints(UNDERCUT, NEAR, ENTRY, pause_s=0.5)
+    await green_bar(stage, 1001_00)
+    stage.is_disturbed = True
+    await green_bar(stage, 1005_00)
+    await stage.prints(1006_00, 1006_00, 1006_00, pause_s=2)
+    await stage.calm()
+
+
+def none_put_right(stage: Stage) -> Broken | None:
+    """No person is called to other terms where the broker keeps what it was sent."""
+    for at_ns, said in stage.alarms:
+        if said.code == "terms_differ":
+            return Broken("other terms, for nothing", at_ns, said.text)
+    return None
+
+
+def _read_once(state: SymbolState, order: Order, kind: PriceType, shown: Terms, asked_ns: int) -> None:
+    """What one read has shown every later one must show."""
+    if shown == order.terms:
+        order.changed_ns = 0
+    elif asked_ns >= order.changed_ns + reconcile.BOOK_LAG_NS:
+        order.changed_ns = 0
+        if not reconcile._is_late_change(state, order, shown):
+            reconcile._put_right(state, order, kind, shown)
+
+
+def perhaps_changes_the_stop(stage: Stage) -> None:
+    """The broker keeps the stop lower than it was sent."""
+    if not stage.choose("another hand", ("lowers the stop",)):
+        return
+    stop = next(row for row in stage.exchange.order_rows() if row.side is Side.SELL)
+    lower = Terms(stop.quantity, stop.price - 1_00, stop.trigger - 1_00)
+    stage.exchange.modify(stop.order_id, lower, stage.clock.now_ns())
+
+
+async def a_stop_is_not_kept(stage: Stage) -> None:
+    await stage.prints(UNDERCUT, NEAR, ENTRY, pause_s=0.5)
+    perhaps_changes_the_stop(stage)
+    await stage.prints(ENTRY, ENTRY, ENTRY, ENTRY, pause_s=2)
+    await stage.calm()
+
+
+async def a_stop_is_not_kept_and_it_is_flattened(stage: Stage) -> None:
+    await stage.prints(UNDERCUT, NEAR, pause_s=1)
+    await stage.prints(ENTRY, pause_s=0.015)
+    perhaps_changes_the_stop(stage)
+    await stage.wait(0.1)
+    stage.commands(Command.FLATTEN)
+    await stage.prints(ENTRY, ENTRY, ENTRY, pause_s=1)
+    await stage.calm()
+
+
+def none_frozen(stage: Stage) -> Broken | None:
+    """Where the broker has refused nothing no symbol is frozen for it."""
+    frozen = stage.state.frozen
+    return Broken("frozen for nothing", stage.clock.now_ns(), str(frozen)) if frozen else None
+
+
+def _refused_by_the_broker(state: SymbolState, order: Order, now_ns: int) -> None:
+    """What did not happen was refused."""
+    refused = order.pending
+    _not_modified(state, order, now_ns)
+    if order.role is Role.STOP and refused is not None:
+        protection.modify_refused(state, order, refused)
+
+
+_not_modified = evidence._not_modified
 
 FINDS: tuple[Find, ...] = (
     Find(
@@ -259,37 +332,82 @@ FINDS: tuple[Find, ...] = (
             patches=((reconcile, "_take_explained", _takes_nothing_more),),
         ),
     ),
-)
-
-_LAGGING = "it takes books that step back behind a change that was lost and landed"
-UNTAPED: tuple[Untaped, ...] = (
-    Untaped(
-        "a change of the stop that was held back at the desk counted as the broker's refusal",
-        "core/evidence.py `_not_modified`",
-        "tests/core/test_protection.py"
-        " `test_a_repair_that_a_cancel_overtakes_at_the_desk_was_refused_by_nobody`",
-        "the broker has to keep other terms than were sent, and a small day's exchange keeps what it is told",
-    ),
-    Untaped(
-        "a book that stepped back behind a raise that had landed late counted as other terms",
+    Find(
+        "F5",
+        "a book that stepped back behind a change which an earlier one had shown counted as other terms",
+        "nobody is called to other terms where the broker keeps what it was sent",
         "core/reconcile.py `_read_back`",
         "tests/core/test_evidence.py"
         " `test_a_book_that_lags_behind_a_raise_that_landed_late_is_no_other_terms`",
-        _LAGGING,
+        Race(
+            Scenario(
+                "a stop is raised",
+                a_stop_is_raised,
+                {},
+                plan=plan_of(bar_s=BAR_S, trail_buffer_ticks=100, trails_from_entry_bar=False),
+                rules=SOON,
+                judges=(none_put_right,),
+            ),
+            "the second look at other terms",
+            {},
+            "other terms, for nothing",
+            patches=((reconcile, "_read_back", _read_once),),
+        ),
     ),
-    Untaped(
-        "a larger quantity that landed late was taken back to the smaller one",
-        "core/reconcile.py `_is_late_change`",
-        "tests/core/test_evidence.py"
-        " `test_a_larger_quantity_that_counted_as_never_done_and_lands_after_all_stands`",
-        _LAGGING,
-    ),
-    Untaped(
+    Find(
+        "F6",
         "a repair whose answer was lost counted as refused, and the symbol was frozen",
+        "what no broker has refused freezes nothing",
         "core/evidence.py `modify_not_done`",
         "tests/core/test_evidence.py"
         " `test_a_repair_whose_answer_was_lost_is_asked_for_again_and_was_refused_by_nobody`",
-        "the broker has to keep other terms than were sent, and a small day's exchange keeps what it is told",
+        Race(
+            Scenario(
+                "a stop is not kept",
+                a_stop_is_not_kept,
+                {"modify stop": May(fate=(DROPPED,), most=1)},
+                rules=SOON,
+                judges=(none_frozen,),
+            ),
+            "the repair's second try",
+            {},
+            "frozen for nothing",
+            patches=((evidence, "modify_not_done", evidence.modify_refused),),
+        ),
+    ),
+    Find(
+        "F7",
+        "a change of the stop that never left the desk counted as the broker's refusal",
+        "what no broker has refused freezes nothing",
+        "core/evidence.py `_not_modified`",
+        "tests/core/test_protection.py"
+        " `test_a_repair_that_a_cancel_overtakes_at_the_desk_was_refused_by_nobody`",
+        Race(
+            Scenario(
+                "a stop is not kept, and it is flattened",
+                a_stop_is_not_kept_and_it_is_flattened,
+                {"place stop": May(back=(SHORT,)), "books": May(back=(SHORT,), most=3)},
+                rules={**SOON, "max_orders_per_s": 1},
+                judges=(none_frozen,),
+            ),
+            "the difference between held back and refused",
+            {},
+            "frozen for nothing",
+            patches=(
+                (evidence, "_not_modified", _refused_by_the_broker),
+                (evidence, "modify_refused", _refused_by_the_broker),
+            ),
+        ),
     ),
 )
-"""Of these a seed of a simulated day is known to have shown it; no small day with its schedule is written."""
+
+UNTAPED: tuple[Untaped, ...] = (
+    Untaped(
+        "a larger quantity of the stop that landed late was taken back to the smaller one",
+        "core/reconcile.py `_is_late_change`",
+        "tests/core/test_evidence.py"
+        " `test_a_larger_quantity_that_counted_as_never_done_and_lands_after_all_stands`",
+        "no small day has shown it yet: it must land between a read and the next try, and be read in between",
+    ),
+)
+"""A simulated day is known to have shown these; no small day with such a schedule is written."""
