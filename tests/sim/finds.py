@@ -25,6 +25,8 @@ from .safety import GOLDEN
 from .scenarios import BAR_S, NEAR, SOON, STOPPED, Race, green_bar
 from .stage import DROPPED, LOST, SHORT, May, Scenario, Stage
 
+JUST_GIVEN_UP = 5.5
+"""Seconds. Past the engine's patience, and before it asks again."""
 IN_TIME_S = 10
 """A person is called by then where what closes a position does not fill."""
 
@@ -198,6 +200,21 @@ def _read_once(state: SymbolState, order: Order, kind: PriceType, shown: Terms, 
         order.changed_ns = 0
         if not reconcile._is_late_change(state, order, shown):
             reconcile._put_right(state, order, kind, shown)
+
+
+async def the_entry_fills_in_two_parts(stage: Stage) -> None:
+    await stage.prints(UNDERCUT, NEAR, ENTRY, pause_s=0.5)
+    await stage.prints(ENTRY, pause_s=4)
+    await stage.prints(ENTRY, ENTRY, ENTRY, ENTRY, pause_s=1)
+    await stage.calm()
+
+
+def _only_a_raise(state: SymbolState, order: Order, shown: Terms) -> bool:
+    """A larger quantity that lands late is other terms."""
+    return shown.quantity == order.terms.quantity and _is_late_change(state, order, shown)
+
+
+_is_late_change = reconcile._is_late_change
 
 
 def perhaps_changes_the_stop(stage: Stage) -> None:
@@ -399,15 +416,40 @@ FINDS: tuple[Find, ...] = (
             ),
         ),
     ),
+    Find(
+        "F8",
+        "a larger quantity of the stop that landed late counted as other terms than were sent",
+        "nobody is called to other terms where the broker keeps what it was sent",
+        "core/reconcile.py `_is_late_change`",
+        "tests/core/test_evidence.py"
+        " `test_a_larger_quantity_that_counted_as_never_done_and_lands_after_all_stands`",
+        Race(
+            Scenario(
+                "the entry fills in two parts",
+                the_entry_fills_in_two_parts,
+                {
+                    "modify stop": May(there=(JUST_GIVEN_UP,), fate=(LOST, DROPPED), most=2),
+                    "books": May(back=(SHORT,), most=8),
+                },
+                rules=SOON,
+                fills=(4, 6),
+                judges=(none_put_right,),
+            ),
+            "the larger quantity that stands, and the second look behind it",
+            {},
+            "other terms, for nothing",
+            patches=((reconcile, "_is_late_change", _only_a_raise), (reconcile, "_read_back", _read_once)),
+        ),
+    ),
 )
 
 UNTAPED: tuple[Untaped, ...] = (
     Untaped(
-        "a larger quantity of the stop that landed late was taken back to the smaller one",
-        "core/reconcile.py `_is_late_change`",
-        "tests/core/test_evidence.py"
-        " `test_a_larger_quantity_that_counted_as_never_done_and_lands_after_all_stands`",
-        "no small day has shown it yet: it must land between a read and the next try, and be read in between",
+        "right after a re-entry an older read still showed the trade before as shares of the new entry",
+        "core/reconcile.py `_is_behind`",
+        "tests/core/test_reconcile.py"
+        " `test_a_read_older_than_what_is_known_shows_no_shares_of_the_next_entry`",
+        "it takes a read from several reads ago, deeper than a small day's reads lag",
     ),
 )
 """A simulated day is known to have shown these; no small day with such a schedule is written."""
