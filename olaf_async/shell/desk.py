@@ -26,6 +26,7 @@ from olaf_async.ports.broker import Broker
 from olaf_async.ports.clock import Clock
 from olaf_async.ports.journal import Entry, Line, NotSent, PutOff
 from olaf_async.shell.scribe import Scribe
+from olaf_async.shell.waiting import is_cancelled_within
 
 Lock: TypeAlias = asyncio.Lock
 ReadBooks: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
@@ -241,6 +242,11 @@ class Desk:
             outcome, message = Outcome.REFUSED, str(refusal)
             if isinstance(refusal, NeedsApproval):
                 self._on_approval(message)
+        except asyncio.CancelledError as crash:
+            if not is_cancelled_within():
+                raise
+            self._answer(intent, Outcome.LOST, None, f"the call crashed: {crash!r}")
+            raise RuntimeError("the call was cancelled within") from crash
         except Exception as crash:
             self._answer(intent, Outcome.LOST, None, f"the call crashed: {crash!r}")
             raise

@@ -14,7 +14,7 @@ from olaf_async.domain.events import BooksFailed, BooksRead, Event
 from olaf_async.errors import BrokerError
 from olaf_async.ports.broker import Broker
 from olaf_async.ports.clock import Clock
-from olaf_async.shell.waiting import wait_for_signal_or_time
+from olaf_async.shell.waiting import is_cancelled_within, wait_for_signal_or_time
 
 
 class Poller:
@@ -88,6 +88,11 @@ class Poller:
             why = str(error)
         except TimeoutError:
             why = f"no answer in {self._timeout_ns / SECOND_NS:g} s"
+        except asyncio.CancelledError as error:
+            if not is_cancelled_within():
+                raise
+            why = "the read was cancelled within"
+            self._on_crash("a read of the books", error)
         except Exception as error:  # noqa: BLE001 -- without reads no question would ever be settled again
             why = repr(error)
             self._on_crash("a read of the books", error)

@@ -58,7 +58,7 @@ from olaf_async.shell.desk import Desk, Lock
 from olaf_async.shell.poller import Poller
 from olaf_async.shell.pump import OnTick, Pump
 from olaf_async.shell.scribe import Scribe
-from olaf_async.shell.waiting import first_of
+from olaf_async.shell.waiting import first_of, is_cancelled_within
 
 EXIT_FINE = 0
 EXIT_UNSAFE = 4
@@ -252,6 +252,10 @@ class Supervisor:
         while True:
             try:
                 await follow()
+            except asyncio.CancelledError as error:
+                if not is_cancelled_within():
+                    raise
+                self._crashed(name, error)
             except Exception as error:  # noqa: BLE001 -- a task's border: reported, and new risk ends
                 self._crashed(name, error)
             else:

@@ -50,3 +50,13 @@ async def first_of(*coroutines: Coroutine[object, object, object]) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
     for task in done:
         task.result()
+
+
+def is_cancelled_within() -> bool:
+    """Whether a CancelledError that the running task has caught is none of its own.
+
+    Something that it waited for was cancelled by others, inside a client library say. Nobody wants the task
+    itself to end then: to it that is a failure like any other.
+    """
+    task = asyncio.current_task()
+    return task is not None and not task.cancelling()

@@ -353,6 +353,23 @@ SUPERVISOR = (
             "tests/shell/test_supervisor.py::test_s1_a_feed_that_breaks_is_read_again_and_ends_new_risk_but_not_protection",
         ),
     ),
+    _DESK(
+        "D5: a call that was cancelled inside a library is lost, not gone",
+        on="            if not is_cancelled_within():\n",
+        off="            if True:\n",
+        tests=(
+            "tests/shell/test_cancelled_within.py::test_an_order_call_that_is_cancelled_within_is_lost_and_told",
+        ),
+    ),
+    Mechanism(
+        "a read that was cancelled inside a library does not end the reading",
+        file=f"{SHELL}/poller.py",
+        on="            if not is_cancelled_within():\n",
+        off="            if True:\n",
+        tests=(
+            "tests/shell/test_cancelled_within.py::test_a_read_of_the_books_that_is_cancelled_within_does_not_end_the_reading",
+        ),
+    ),
     _SUPERVISOR(
         "S2: a stop waits for evidence of every entry's end",
         on="while self._has_pump and not self._is_settled() and not self._is_forced:",
