@@ -359,10 +359,12 @@ def _unseen(state: SymbolState, books: SymbolBooks) -> None:
 
 
 def _is_behind(order: Order, books: SymbolBooks) -> bool:
-    """Whether the read shows an order as it was before a fill that is known: all of it is as old as that."""
-    row = None if order.order_id is None else books.rows.get(order.order_id)
-    if row is None:
+    """Whether the read shows an order as it was before a fill that is known, or not at all: all is that old."""
+    if order.order_id is None:
         return False
+    row = books.rows.get(order.order_id)
+    if row is None:
+        return order.filled > 0
     is_unfilled = row.status is Status.WORKING and order.state is OrderState.FILLED
     return is_unfilled or (row.filled is not None and row.filled < order.filled)
 

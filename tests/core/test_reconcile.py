@@ -416,6 +416,21 @@ def test_a_read_older_than_what_is_known_shows_no_shares_of_the_next_entry() -> 
     assert bench.state.stop is None
 
 
+def test_nor_does_a_read_that_lacks_an_order_known_to_have_filled() -> None:
+    """Found by simulation: it was from before that order was in the books."""
+    bench = Bench()
+    bench.fill(bench.rest())
+    older = bench.ask()
+    bench.settle()
+    bench.fill(bench.stop)
+    bench.settle()
+    bench.rest()
+    bench.take()
+    bench.tell(replace(older, at_ns=bench.later(), asked_ns=bench.now_ns, asked_seq=bench.engine.seq))
+    assert bench.state.provisional == 0
+    assert bench.state.stop is None
+
+
 @pytest.mark.parametrize("quantity", [-10, 0])
 def test_shares_on_the_other_side_are_not_the_entrys(quantity: int) -> None:
     bench = Bench()

@@ -448,6 +448,14 @@ EVIDENCE = (
         ),
     ),
     _RECONCILE(
+        "a read that lacks a fill or an order of ours that is known shows no unseen shares",
+        on="        return order.filled > 0\n",
+        off="        return False\n",
+        tests=(
+            "tests/core/test_reconcile.py::test_nor_does_a_read_that_lacks_an_order_known_to_have_filled",
+        ),
+    ),
+    _RECONCILE(
         "other terms of an order that was changed count only once they last",
         on="elif order.modifications and not order.changed_ns",
         off="elif False and not order.changed_ns",

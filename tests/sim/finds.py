@@ -12,6 +12,7 @@ from olaf_async.core.rules import SECOND_NS
 from olaf_async.core.state import SymbolState
 from olaf_async.core.trader import Trader
 from olaf_async.domain.events import Command
+from olaf_async.domain.intents import PlaceOrder
 from olaf_async.domain.order import Order, PriceType, Role, Side, Terms
 from olaf_async.domain.session import Session
 from olaf_async.domain.setup import Setup
@@ -48,16 +49,6 @@ class Find:
         return GOLDEN / f"{self.number}.jsonl"
 
 
-@dataclass(frozen=True)
-class Untaped:
-    """A find that has its ordinary test only, and why."""
-
-    what: str
-    mend: str
-    test: str
-    why: str
-
-
 # --- nobody buys ----------------------------------------------------------------------------------
 
 
@@ -73,7 +64,7 @@ async def the_price_falls_and_perhaps_nobody_buys(stage: Stage) -> None:
 def called_where_nothing_closes(stage: Stage) -> Broken | None:
     """A person hears of it where shares are still held long after the price of their stop was printed."""
     reached_ns = min((at_ns for at_ns, price in stage.printed if price == STOPPED), default=0)
-    held = sum(fill.quantity * fill.side.sign for fill in stage.exchange.fills)
+    held = held_at(stage, stage.clock.now_ns())
     if held and not any(said.code == "closing_unfilled" for _, said in stage.alarms):
         late_ns = reached_ns + IN_TIME_S * SECOND_NS
         return Broken("not out, and nobody told", late_ns, f"{held} shares held, past their stop")
@@ -117,13 +108,13 @@ _is_planned = Trader.is_planned
 # --- strangers --------------------------------------------------------------------------------------
 
 
-def reads_lag(stage: Stage) -> None:
-    """From now on a read may be answered from the copy of an earlier one."""
-    taken, copies = stage._paper.books, [Books((), (), ())] * 3
+def reads_lag(stage: Stage, most: int = 2) -> None:
+    """From now on a read may be answered from the copy of an earlier one, up to so many before."""
+    taken, copies = stage._paper.books, [Books((), (), ())] * most
 
     async def books() -> Books:
         copies.append(await taken())
-        older = stage.choices.draw("lag", 3) if stage.is_disturbed else 0
+        older = stage.choices.draw("lag", most + 1) if stage.is_disturbed else 0
         return copies[-1 - older]
 
     stage._paper.books = books  # type: ignore[method-assign] # the broker of this one run
@@ -137,12 +128,16 @@ async def a_stranger_sells_while_the_entry_rests(stage: Stage) -> None:
     await stage.calm()
 
 
+def held_at(stage: Stage, at_ns: int) -> int:
+    """What the account holds then."""
+    return sum(fill.quantity * fill.side.sign for fill in stage.exchange.fills if fill.at_ns <= at_ns)
+
+
 def none_for_nothing(stage: Stage) -> Broken | None:
-    """No stop leaves before a share of ours was filled."""
-    ours = {fill.order_id for fill in stage.exchange.fills if fill.side is Side.BUY}
+    """No stop leaves while nothing is held."""
     for at_ns, intent in stage.calls:
-        if intent.role is Role.STOP and not ours:
-            return Broken("a stop for nothing", at_ns, "a stop leaves though no entry has filled")
+        if isinstance(intent, PlaceOrder) and intent.role is Role.STOP and held_at(stage, at_ns) <= 0:
+            return Broken("a stop for nothing", at_ns, "a stop leaves though nothing is held")
     return None
 
 
@@ -156,6 +151,20 @@ def _unseen_shares(state: SymbolState, books: reconcile.SymbolBooks) -> None:
     state.provisional = min(max(state.provisional, unexplained), entry.remaining)
     if state.provisional:
         evidence.protect_unseen(state)
+
+
+async def it_is_stopped_out_and_enters_again(stage: Stage) -> None:
+    stage.is_disturbed = False
+    reads_lag(stage, most=8)
+    await stage.prints(UNDERCUT, NEAR, ENTRY, 1000_50, STOPPED, pause_s=0.5)
+    stage.is_disturbed = True
+    await stage.prints(UNDERCUT - 5, NEAR, NEAR, NEAR, NEAR, pause_s=1)
+    await stage.calm()
+
+
+def _is_never_behind(_order: Order, _books: reconcile.SymbolBooks) -> bool:
+    """A read shows what is."""
+    return False
 
 
 async def a_stranger_sells_what_fills_in_two_parts(stage: Stage) -> None:
@@ -441,15 +450,25 @@ FINDS: tuple[Find, ...] = (
             patches=((reconcile, "_is_late_change", _only_a_raise), (reconcile, "_read_back", _read_once)),
         ),
     ),
-)
-
-UNTAPED: tuple[Untaped, ...] = (
-    Untaped(
+    Find(
+        "F9",
         "right after a re-entry an older read still showed the trade before as shares of the new entry",
+        "nothing protects shares that nobody has",
         "core/reconcile.py `_is_behind`",
         "tests/core/test_reconcile.py"
         " `test_a_read_older_than_what_is_known_shows_no_shares_of_the_next_entry`",
-        "it takes a read from several reads ago, deeper than a small day's reads lag",
+        Race(
+            Scenario(
+                "stopped out, and in again",
+                it_is_stopped_out_and_enters_again,
+                {},
+                rules=SOON,
+                judges=(none_for_nothing,),
+            ),
+            "the look at the fills that a read should have",
+            {},
+            "a stop for nothing",
+            patches=((reconcile, "_is_behind", _is_never_behind),),
+        ),
     ),
 )
-"""A simulated day is known to have shown these; no small day with such a schedule is written."""

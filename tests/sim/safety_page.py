@@ -10,7 +10,7 @@ from pathlib import Path
 
 from olaf_async.sim.tapes import Recorded, read_tape, write_tape
 
-from .finds import FINDS, UNTAPED, Find
+from .finds import FINDS, Find
 from .hunts import hunted
 from .safeties import SAFETIES
 from .safety import GOLDEN, Safety
@@ -38,9 +38,6 @@ as it is, it breaks nothing, and with the mend taken out, in the test, the promi
 (`tests/sim/test_finds.py`). The days in which they were found are long;
 these are small ones that show the same.
 """
-UNTAPED_HEAD = """\
-Found by simulated days as well, and held by an ordinary test; the schedule is on no tape:
-"""
 
 
 def find(safety: Safety | Find) -> Recorded:
@@ -57,7 +54,7 @@ def find(safety: Safety | Find) -> Recorded:
 
 def page() -> str:
     """The whole page."""
-    parts = [HEAD, _contents(), "", *map(_section, SAFETIES), FOUND, *map(_found, FINDS), _untaped()]
+    parts = [HEAD, _contents(), "", *map(_section, SAFETIES), FOUND, *map(_found, FINDS)]
     if CAMPAIGNS.exists():
         parts.append(CAMPAIGNS.read_text(encoding="utf-8"))
     return "\n".join(parts)
@@ -87,11 +84,6 @@ def _found(it: Find) -> str:
         f"- tape: [{it.tape.name}](../tests/golden/{it.tape.name}): {_drawn(tape)}",
     ]
     return "\n".join([*lines, ""])
-
-
-def _untaped() -> str:
-    rows = [f"- {it.what}. Mend: {it.mend}. Test: {it.test}. No tape: {it.why}." for it in UNTAPED]
-    return "\n".join([UNTAPED_HEAD, *rows, ""])
 
 
 def _section(safety: Safety) -> str:
