@@ -359,7 +359,7 @@ def _unseen(state: SymbolState, books: SymbolBooks) -> None:
 
 
 def _is_behind(order: Order, books: SymbolBooks) -> bool:
-    """Whether the read shows an order as it was before a fill that is known, or not at all: all is that old."""
+    """Whether the read shows an order as it was before a fill that is known, or not at all."""
     if order.order_id is None:
         return False
     row = books.rows.get(order.order_id)
