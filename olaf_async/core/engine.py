@@ -335,8 +335,8 @@ class Engine:
             if state.want_seq > state.books_seq:
                 is_asked = account.asked_seq >= max(state.want_seq, state.newest_seq)
                 due_ns = min(due_ns, again_ns if is_asked else now_ns)
-            elif state.is_waiting_for_evidence:
-                due_ns = min(due_ns, again_ns)
+            elif again_ns < due_ns and state.is_waiting_for_evidence:
+                due_ns = again_ns
         return due_ns
 
     # --- the desk's questions ---------------------------------------------------------------------
@@ -479,8 +479,8 @@ class Engine:
     @property
     def held_symbols(self) -> tuple[str, ...]:
         """Symbols whose position is open, or closed and not reported yet; for the once-a-second mark."""
-        states = (trader.state for trader in self.traders.values())
-        return tuple(state.symbol for state in states if state.held or state.position.entered)
+        positions = ((symbol, trader.state.position) for symbol, trader in self.traders.items())
+        return tuple(symbol for symbol, position in positions if position.held or position.entered)
 
 
 def _is_raise(order: Order, intent: OrderIntent) -> bool:

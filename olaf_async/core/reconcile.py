@@ -59,7 +59,10 @@ def by_symbol(event: BooksRead, symbols: Collection[str], *, contains_all: bool)
             rows[row.symbol][row.order_id] = row
     for trade in event.trades:
         if trade.symbol in executions:
-            done = executions[trade.symbol].setdefault(trade.order_id, Executions())
+            of_symbol = executions[trade.symbol]
+            done = of_symbol.get(trade.order_id)
+            if done is None:
+                done = of_symbol[trade.order_id] = Executions()
             done.quantity += trade.side.sign * trade.quantity
             done.value += trade.side.sign * trade.quantity * trade.price
     for position in event.positions:

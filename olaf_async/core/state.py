@@ -272,13 +272,13 @@ class SymbolState:
             return True
         if self.entry is not None and not self.account.is_stream_up and self.is_entry_at_work:
             return True
-        # Asked after every event: of a symbol without orders, as most are, nothing more is asked than that.
-        slots = self.slots
-        if slots and any(order.changed_ns or order.doubted_ns for order in slots):
-            return True
-        outstanding = (*slots, *self.phantoms)
-        if outstanding and any(order.is_unsettled or order.is_bound_by_books for order in outstanding):
-            return True
+        # Asked after every event, hence loops: they cost little for a symbol without orders, as most are.
+        for order in self.slots:
+            if order.changed_ns or order.doubted_ns or order.is_unsettled or order.is_bound_by_books:
+                return True
+        for order in self.phantoms:
+            if order.is_unsettled or order.is_bound_by_books:
+                return True
         return self.is_unreported or any(order.is_bound_by_books for order in self.retired)
 
     @property

@@ -209,7 +209,7 @@ class Trader:
             state.leave(ExitReason.RISK)
         elif state.keep and state.held <= state.keep and state.exit is None:
             state.keep, state.leaving = 0, None
-        elif state.leaving is None and state.frozen is None and state.held > state.intended:
+        elif state.leaving is None and state.frozen is None and 0 < state.held > state.intended:
             # Where it is not certain that both are ours, the symbol is frozen and both are protected.
             text = f"{state.symbol}: {state.held} shares are held where {state.intended} were planned"
             state.say(Severity.ALARM, "excess", f"{text}; the excess is sold, the symbol is done for today")
@@ -314,7 +314,8 @@ class Trader:
         state = self.state
         low: int | None = None
         high: int | None = None
-        if state.exposure > 0:
+        needs_stop = state.exposure > 0
+        if needs_stop:
             low = protection.watched_level(state)
             high = state.target_level if state.leaving is None else None
         elif state.entry is not None:
@@ -322,7 +323,7 @@ class Trader:
                 high = state.strategy.entry
         elif state.is_idle and not state.is_done:
             low = self._watch_for_trigger(now_ns)
-        is_holding = state.exposure > 0 and state.leaving is None
+        is_holding = needs_stop and state.leaving is None
         return guard_of(state.direction, low, high, state.wake_ns, wants_bars=is_holding)
 
     def _watch_for_trigger(self, now_ns: int) -> int | None:

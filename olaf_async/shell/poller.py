@@ -9,12 +9,12 @@ import asyncio
 from collections.abc import Callable
 
 from olaf_async.core.engine import Engine
-from olaf_async.core.rules import SECOND_NS
+from olaf_async.core.rules import NEVER_NS, SECOND_NS
 from olaf_async.domain.events import BooksFailed, BooksRead, Event
 from olaf_async.errors import BrokerError
 from olaf_async.ports.broker import Broker
 from olaf_async.ports.clock import Clock
-from olaf_async.shell.waiting import is_cancelled_within, wait_for_signal_or_time
+from olaf_async.shell.waiting import Signal, is_cancelled_within
 
 
 class Poller:
@@ -36,14 +36,16 @@ class Poller:
         self._report = report
         self._timeout_ns = timeout_ns
         self._on_crash = on_crash
-        self._signal = asyncio.Event()
+        self._signal = Signal(clock)
         self._reading = asyncio.Lock()
         self._handled: asyncio.Future[None] | None = None
         self._read_seq = -1
+        self._due_ns = NEVER_NS
 
     def kick(self) -> None:
-        """The core's wishes may have changed. Yields: never."""
-        self._signal.set()
+        """The core's wishes may have changed: wake, if a read is due earlier by now. Yields: never."""
+        if self._engine.books_due_ns(self._clock.now_ns()) < self._due_ns:
+            self._signal.set()
 
     @property
     def is_idle(self) -> bool:
@@ -53,14 +55,17 @@ class Poller:
 
     async def run(self) -> None:
         """Read whenever a read is due, until cancelled. Yields: always."""
-        while True:
-            self._signal.clear()
-            now_ns = self._clock.now_ns()
-            due_ns = self._engine.books_due_ns(now_ns)
-            if due_ns <= now_ns:
-                await self.read()
-            else:
-                await wait_for_signal_or_time(self._signal, self._clock, due_ns)
+        try:
+            while True:
+                self._signal.clear()
+                now_ns = self._clock.now_ns()
+                self._due_ns = self._engine.books_due_ns(now_ns)
+                if self._due_ns <= now_ns:
+                    await self.read()
+                else:
+                    await self._signal.wait_until(self._due_ns)
+        finally:
+            self._signal.stop_alarm()
 
     async def read(self) -> None:
         """See the books read as of now or later, and the core told, whether that succeeds or not.
@@ -105,4 +110,3 @@ class Poller:
         """The core has taken in a read of the books, or its failure. Yields: never."""
         if self._handled is not None and not self._handled.done():
             self._handled.set_result(None)
-        self.kick()

@@ -10,7 +10,6 @@ P4  A print inside its guard never wakes the pump.
 Must never await anything between taking an event and handing on what the core wants because of it.
 """
 
-import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
 from operator import itemgetter
@@ -27,7 +26,7 @@ from olaf_async.ports.feed import Tick
 from olaf_async.ports.journal import Entry, Line
 from olaf_async.shell.scribe import Scribe
 from olaf_async.shell.slots import Slot
-from olaf_async.shell.waiting import wait_for_signal_or_time
+from olaf_async.shell.waiting import Signal
 
 BACKLOG_ALARM = 10_000
 """Waiting events past which a person is told (they are still not dropped)."""
@@ -54,7 +53,7 @@ class Pump:
         self._scribe = scribe
         self._outlet: Outlet | None = None
         self._events: deque[Event] = deque()
-        self._signal = asyncio.Event()
+        self._signal = Signal(clock)
         self._slots = {symbol: Slot() for symbol in plans}
         self.markets = {
             symbol: SymbolMarket(
@@ -107,9 +106,12 @@ class Pump:
     async def run(self, began: Event) -> None:
         """Handle events until cancelled, and ``began`` before all others. Yields: between turns."""
         self._handle(began)
-        while True:
-            self.turn()
-            await wait_for_signal_or_time(self._signal, self._clock, self._next_due_ns())
+        try:
+            while True:
+                self.turn()
+                await self._signal.wait_until(self._next_due_ns())
+        finally:
+            self._signal.stop_alarm()
 
     def turn(self) -> None:
         """Handle everything that waits and everything that is due. Yields: never."""

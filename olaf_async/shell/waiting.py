@@ -7,33 +7,50 @@ from olaf_async.core.rules import NEVER_NS
 from olaf_async.ports.clock import Clock
 
 
-async def wait_for_signal_or_time(signal: asyncio.Event, clock: Clock, due_ns: int) -> None:
-    """Return once the signal is set or the clock has reached ``due_ns``; by then the signal is set, too.
+class Signal(asyncio.Event):
+    """An event that the clock sets too, for a task that waits again and again for news or for a time.
 
-    Pump and poller wait here after every event, hence one task and none of the machinery of `first_of`.
-    Yields: unless the signal is set.
+    The alarm goes on from wait to wait, for what is waited for is mostly the same time again: pump and poller
+    wait after every event. One that is too early by now rings all the same, and the task looks again.
     """
-    if signal.is_set():
-        return
-    if due_ns >= NEVER_NS:
-        await signal.wait()
-        return
-    sleeper = asyncio.ensure_future(_set_at(signal, clock, due_ns))
-    try:
-        await signal.wait()
-    finally:
-        sleeper.cancel()
-    if sleeper.done():
-        sleeper.result()
 
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self._clock = clock
+        self._alarm: asyncio.Task[None] | None = None
+        self._alarm_ns = NEVER_NS
 
-async def _set_at(signal: asyncio.Event, clock: Clock, due_ns: int) -> None:
-    try:
-        await clock.sleep_until_ns(due_ns)
-    except Exception:
-        signal.set()  # a clock that fails must not be waited for
-        raise
-    signal.set()
+    async def wait_until(self, due_ns: int) -> None:
+        """Return once it is set; the clock sets it at ``due_ns`` at the latest.
+
+        Raises what the clock raises. Yields: unless it is set.
+        """
+        if self.is_set():
+            return
+        if due_ns < self._alarm_ns:
+            self.stop_alarm()
+            self._alarm_ns, self._alarm = due_ns, asyncio.ensure_future(self._ring(due_ns))
+        await self.wait()
+        if self._alarm is not None and self._alarm.done():
+            self._alarm.result()
+
+    def stop_alarm(self) -> None:
+        """Nobody waits any more. Yields: never."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm, self._alarm_ns = None, NEVER_NS
+
+    async def _ring(self, due_ns: int) -> None:
+        try:
+            await self._clock.sleep_until_ns(due_ns)
+        except Exception:
+            self._has_rung()  # a clock that fails must not be waited for
+            raise
+        self._has_rung()
+
+    def _has_rung(self) -> None:
+        self._alarm_ns = NEVER_NS
+        self.set()
 
 
 async def first_of(*coroutines: Coroutine[object, object, object]) -> None:

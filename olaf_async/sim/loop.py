@@ -220,10 +220,11 @@ class SimLoop(SealedLoop):
     def _run_round(self) -> None:
         self._collect_due_timers()
         ready = self._ready
-        for _ in range(len(ready)):
-            if self._steps >= self._steps_max:
-                raise Livelock(self._report(f"{self._steps_max} steps and time stands still"))
-            self._steps += 1
+        steps = len(ready)
+        if self._steps >= self._steps_max:
+            raise Livelock(self._report(f"{self._steps_max} steps and time stands still"))
+        self._steps += steps
+        for _ in range(steps):
             if len(ready) > 1 and (index := self._pick(ready)):
                 handle = ready[index]
                 del ready[index]

@@ -5,7 +5,7 @@ yesterday's low early on; if it then comes back to that low, buy there, with a s
 below the fill, raised under each green bar. Shorts are the mirror image.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from math import floor
 
@@ -37,6 +37,16 @@ class EightyTwenty:
     setup: Setup
     session: Session
     rules: EightyTwentyRules
+    _armings: tuple[Arming, Arming] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Work out once what is asked after every event: what arms the first entry, and the next ones."""
+        act_from, exit_ns = self.session.act_from_ns, self.session.exit_ns
+        window_end = self.session.open_ns + self.rules.trigger_window_ns
+        trigger = oriented(self.setup.trigger_price, self.direction)
+        first = Arming(trigger, act_from, min(window_end, exit_ns))
+        again = Arming(self.entry - 1, act_from, exit_ns) if self.rules.reenters_at_once else first
+        object.__setattr__(self, "_armings", (first, again))
 
     @property
     def direction(self) -> Direction:
@@ -55,12 +65,7 @@ class EightyTwenty:
 
     def arming(self, *, after_exit: bool) -> Arming:
         """An undercut inside the window; after an exit, where so set, any print strictly below the entry."""
-        act_from = self.session.act_from_ns
-        if after_exit and self.rules.reenters_at_once:
-            return Arming(self.entry - 1, act_from, self.session.exit_ns)
-        window_end = self.session.open_ns + self.rules.trigger_window_ns
-        trigger = oriented(self.setup.trigger_price, self.direction)
-        return Arming(trigger, act_from, min(window_end, self.session.exit_ns))
+        return self._armings[after_exit]
 
     def initial_stop(self, fill: Oriented) -> Oriented:
         """The fill minus the distance, rounded to the tick away from the market."""

@@ -797,7 +797,7 @@ PROTECTION = (
     Mechanism(
         "of two entries that both filled the excess is sold",
         f"{CORE}/trader.py",
-        "        elif state.leaving is None and state.frozen is None and state.held > state.intended:\n",
+        "        elif state.leaving is None and state.frozen is None and 0 < state.held > state.intended:\n",
         "        elif False:\n",
         (
             "tests/core/test_exits.py::test_of_two_entries_that_filled_the_excess_is_sold_and_the_rest_protected_again",

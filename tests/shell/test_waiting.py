@@ -6,7 +6,7 @@ import pytest
 
 from olaf_async.adapters.clock import LoopClock
 from olaf_async.core.rules import NEVER_NS, SECOND_NS
-from olaf_async.shell.waiting import first_of, wait_for_signal_or_time
+from olaf_async.shell.waiting import Signal, first_of
 from tests.races.world import OPEN_NS
 
 from .harness import HandClock, on_virtual_time, pause
@@ -21,13 +21,14 @@ def test_the_first_of_signal_and_time_ends_the_wait(
     signal_s: int | None, due_s: int | None, ends_s: int
 ) -> None:
     async def story(clock: LoopClock) -> int:
-        signal = asyncio.Event()
+        signal = Signal(clock)
         due_ns = NEVER_NS if due_s is None else OPEN_NS + due_s * SECOND_NS
         if signal_s == 0:
             signal.set()
         elif signal_s is not None:
             asyncio.get_running_loop().call_later(signal_s, signal.set)
-        await wait_for_signal_or_time(signal, clock, due_ns)
+        await signal.wait_until(due_ns)
+        signal.stop_alarm()
         return clock.now_ns() - OPEN_NS
 
     assert on_virtual_time(story) == ends_s * SECOND_NS
@@ -38,14 +39,72 @@ def test_where_the_time_cannot_matter_the_clock_is_not_asked_to_wait(is_set: boo
     """The hand-set clock refuses; the machine's would wake once a second to see whether never has come."""
 
     async def story(_clock: LoopClock) -> None:
-        signal = asyncio.Event()
+        signal = Signal(HandClock())
         if is_set:
             signal.set()
         else:
             asyncio.get_running_loop().call_later(5, signal.set)
-        await wait_for_signal_or_time(signal, HandClock(), due_ns)
+        await signal.wait_until(due_ns)
 
     on_virtual_time(story)
+
+
+async def _waits(clock: LoopClock, *dues_s: int, news_s: tuple[int, ...] = ()) -> list[int]:
+    """When a task comes back that waits for these times in turn, with news at others."""
+    signal = Signal(clock)
+    for at_s in news_s:
+        asyncio.get_running_loop().call_later(at_s, signal.set)
+    came_s = []
+    for due_s in dues_s:
+        signal.clear()
+        await signal.wait_until(OPEN_NS + due_s * SECOND_NS)
+        came_s.append((clock.now_ns() - OPEN_NS) // SECOND_NS)
+    signal.stop_alarm()
+    return came_s
+
+
+@pytest.mark.parametrize(
+    ("dues_s", "news_s", "came_s"),
+    [
+        ((5, 5, 9), (2,), [2, 5, 9]),
+        ((5, 9, 9), (2,), [2, 5, 9]),
+        ((9, 5, 9), (2,), [2, 5, 9]),
+    ],
+    ids=["the same", "a later one is looked at early", "an earlier one"],
+)
+def test_the_alarm_goes_on_from_wait_to_wait(
+    dues_s: tuple[int, ...], news_s: tuple[int, ...], came_s: list[int]
+) -> None:
+    async def story(clock: LoopClock) -> list[int]:
+        return await _waits(clock, *dues_s, news_s=news_s)
+
+    assert on_virtual_time(story) == came_s
+
+
+def test_an_alarm_that_rang_while_nobody_waited_is_no_alarm_any_more() -> None:
+    async def story(clock: LoopClock) -> int:
+        signal = Signal(clock)
+        asyncio.get_running_loop().call_later(1, signal.set)
+        await signal.wait_until(OPEN_NS + 3 * SECOND_NS)
+        await pause(clock, 5)
+        signal.clear()
+        await signal.wait_until(OPEN_NS + 8 * SECOND_NS)
+        return clock.now_ns() - OPEN_NS
+
+    assert on_virtual_time(story) == 8 * SECOND_NS
+
+
+def test_a_stopped_alarm_does_not_ring() -> None:
+    async def story(clock: LoopClock) -> bool:
+        signal = Signal(clock)
+        waiting = asyncio.get_running_loop().create_task(signal.wait_until(OPEN_NS + SECOND_NS))
+        await pause(clock, 0.5)
+        waiting.cancel()
+        signal.stop_alarm()
+        await pause(clock, 5)
+        return signal.is_set()
+
+    assert not on_virtual_time(story)
 
 
 def test_a_loser_that_takes_its_time_to_go_is_waited_for() -> None:
@@ -118,6 +177,6 @@ def test_a_clock_that_fails_is_not_waited_for() -> None:
 
     async def story(_clock: LoopClock) -> None:
         with pytest.raises(OSError, match="no time"):
-            await wait_for_signal_or_time(asyncio.Event(), BrokenClock(), OPEN_NS + SECOND_NS)
+            await Signal(BrokenClock()).wait_until(OPEN_NS + SECOND_NS)
 
     on_virtual_time(story)

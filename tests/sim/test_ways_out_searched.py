@@ -39,5 +39,5 @@ def test_whatever_is_ready_may_come_first(
     explored = explore(overtaking, 1)
     assert explored.finding is None, explored.finding.plain(COLUMNS)
     assert explored.is_exhausted
-    assert explored.draws > 100, "where nothing is ready beside another there is nothing to choose"
+    assert explored.draws > 50, "where nothing is ready beside another there is nothing to choose"
     record_property("told", f"{scenario.name}: all {explored.schedules} orders with one task overtaken")
