@@ -2,8 +2,8 @@
 
 S1  A task that dies ends new risk, calls a person and is started again: protection and exits go on.
 S2  A stop first cancels working entries and waits, bounded, for evidence of their end and for the protection
-    of what they filled; stops stay. What could not be proved to have ended, and shares without a stop, are
-    named in an alarm and make the exit code 4.
+    of what they filled; stops stay, and are looked at last of all. What could not be proved to have ended,
+    and shares without a stop, are named in an alarm and make the exit code 4.
 S3  Place calls live in the desk's own set, outside the task group: a stop waits for their answers.
 S4  Without the pump nothing is decided any more: the entries known to work are cancelled directly, what is
     left at the broker is named, and the run ends with exit code 4.
@@ -335,17 +335,34 @@ class Supervisor:
     # --- the stop ---------------------------------------------------------------------------------
 
     async def _stop_orderly(self) -> None:
-        self.pump.put(Commanded(self._clock.now_ns(), Command.STOP))
         # A cancel may need its time limit, a read of the books after it, and the same once more.
-        until_ns = self._clock.now_ns() + 3 * self._timeout_ns
-        while self._has_pump and not self._is_settled() and not self._is_forced:
-            if self._clock.now_ns() >= until_ns:
-                break
-            await self._clock.sleep_until_ns(min(until_ns, self._clock.now_ns() + SECOND_NS // 20))
+        await self._settle(self._in_ns(3 * self._timeout_ns))
+        await self._look_once_more(self._in_ns(self._timeout_ns))
         if not self._has_pump:
+            until_ns = self._in_ns(3 * self._timeout_ns)
             await first_of(self._cancel_entries(), self._clock.sleep_until_ns(until_ns))
             self.outcome.exit_code = EXIT_UNSAFE
         self._judge()
+
+    def _in_ns(self, span_ns: int) -> int:
+        return self._clock.now_ns() + span_ns
+
+    async def _look_once_more(self, until_ns: int) -> None:
+        """The stops that stay are looked at last of all, and again where something was done about one."""
+        while self._has_pump and not self._is_forced and self._clock.now_ns() < until_ns:
+            seq = self.engine.seq
+            await self._settle(until_ns)
+            if all(state.newest_seq <= seq for state in self._states()):
+                return
+
+    async def _settle(self, until_ns: int) -> None:
+        """Tell the core to stop, which has the books read, and wait, bounded, until no question is open."""
+        self.pump.put(Commanded(self._clock.now_ns(), Command.STOP))
+        while self._has_pump and not self._is_settled() and not self._is_forced:
+            now_ns = self._clock.now_ns()
+            if now_ns >= until_ns:
+                return
+            await self._clock.sleep_until_ns(min(until_ns, now_ns + SECOND_NS // 20))
 
     def _is_settled(self) -> bool:
         is_told = self.is_quiet and self.engine.account.is_stopping

@@ -379,6 +379,15 @@ SUPERVISOR = (
             "tests/shell/test_stop.py::test_s2_a_fill_during_that_cancel_gets_its_stop_before_the_engine_goes",
         ),
     ),
+    _SUPERVISOR(
+        "S2: they are looked at last of all, whatever else there was to wait for",
+        on="        await self._look_once_more(self._in_ns(self._timeout_ns))\n",
+        off="",
+        tests=(
+            "tests/shell/test_stop.py::test_s2_the_stops_are_looked_at_last_of_all",
+            "tests/shell/test_stop.py::test_s2_what_the_last_look_had_to_mend_is_looked_at_again",
+        ),
+    ),
     Mechanism(
         "S2: the stops that stay are looked at once more before the engine goes",
         file=f"{CORE}/engine.py",

@@ -16,7 +16,7 @@ from olaf_async.domain.intents import CancelOrder, PlaceOrder, Severity
 from olaf_async.domain.order import Role, Side
 from olaf_async.errors import BrokerRejected, BrokerUndecided
 from olaf_async.shell.supervisor import EXIT_FINE, EXIT_UNSAFE
-from tests.races.world import ENTRY, OPEN_NS, RISK, SHARES, UNDERCUT, Mood, World, play
+from tests.races.world import ENTRY, OPEN_NS, RISK, SHARES, UNDERCUT, Mood, World, plan_of, play
 
 
 def named(world: World) -> str:
@@ -49,7 +49,7 @@ def test_s2_with_nothing_open_the_stop_is_immediate() -> None:
 async def an_entry_rests(world: World) -> None:
     await world.prints(UNDERCUT, ENTRY - 1_00, pause_s=0.5)
     world.supervisor.request_stop()
-    await world.wait(16)
+    await world.wait(21)
 
 
 def test_s2_a_resting_entry_is_cancelled_and_its_end_seen() -> None:
@@ -63,7 +63,7 @@ def test_s2_a_resting_entry_is_cancelled_and_its_end_seen() -> None:
 async def a_position_is_held(world: World) -> None:
     await world.enters()
     world.supervisor.request_stop()
-    await world.wait(16)
+    await world.wait(21)
 
 
 def test_s2_the_stop_of_a_held_position_stays() -> None:
@@ -80,13 +80,54 @@ async def another_hand_has_just_taken_the_stop_away(world: World) -> None:
     world.broker.loses_frames = True
     world.exchange.cancel(world.working(Side.SELL)[0].order_id, world.clock.now_ns())
     world.supervisor.request_stop()
-    await world.wait(16)
+    await world.wait(21)
 
 
 def test_s2_a_stop_is_looked_at_once_more_before_the_engine_goes() -> None:
     world = play(another_hand_has_just_taken_the_stop_away)
     assert ended(world) == EXIT_FINE
     assert world.protected() == world.position() == SHARES
+
+
+async def the_stop_goes_as_the_time_for_another_entry_is_over(world: World) -> None:
+    await world.enters()
+    await world.prints(UNDERCUT, ENTRY - 1_00, symbol="TCS", pause_s=0.5)
+    for _ in range(100):
+        world.broker.meets(Verb.CANCEL, Mood(fails=BrokerUndecided("504"), acts=False), Role.ENTRY)
+    world.supervisor.request_stop()
+    await world.wait(14)
+    reads = world.broker.reads
+    await world.comes_true(lambda: world.broker.reads > reads, within_s=1)
+    await world.wait(0.05)
+    world.broker.loses_frames = True
+    world.exchange.cancel(world.working(Side.SELL)[0].order_id, world.clock.now_ns())
+    await world.wait(21)
+
+
+def test_s2_the_stops_are_looked_at_last_of_all() -> None:
+    """While the end of another symbol's entry was waited for, this stop could be taken away unheard."""
+    world = play(the_stop_goes_as_the_time_for_another_entry_is_over, plan_of(), plan_of("TCS"))
+    assert ended(world) == EXIT_UNSAFE
+    assert "TCS" in named(world)
+    assert world.protected() == world.position() == SHARES
+
+
+async def the_stop_goes_and_so_does_the_next(world: World) -> None:
+    await world.enters()
+    await world.wait(3)
+    world.broker.loses_frames = True
+    world.supervisor.request_stop()
+    for _ in range(2):
+        await world.comes_true(lambda: world.working(Side.SELL) != [])
+        await world.wait(0.05)
+        world.exchange.cancel(world.working(Side.SELL)[0].order_id, world.clock.now_ns())
+    await world.wait(21)
+
+
+def test_s2_what_the_last_look_had_to_mend_is_looked_at_again() -> None:
+    world = play(the_stop_goes_and_so_does_the_next)
+    assert ended(world) == EXIT_UNSAFE
+    assert f"{SHARES} shares without" in named(world)
 
 
 async def the_entry_fills_during_its_cancel(world: World) -> None:
@@ -96,7 +137,7 @@ async def the_entry_fills_during_its_cancel(world: World) -> None:
     await world.wait(0.3)
     await world.prints(ENTRY, pause_s=0.2)
     cancel.open()
-    await world.wait(16)
+    await world.wait(21)
 
 
 def test_s2_a_fill_during_that_cancel_gets_its_stop_before_the_engine_goes() -> None:
@@ -114,7 +155,7 @@ async def the_entry_fills_in_part_during_its_cancel(world: World) -> None:
     world.next_fills = [4]
     await world.prints(ENTRY, pause_s=0)
     cancel.open()
-    await world.wait(16)
+    await world.wait(21)
 
 
 def test_s2_of_a_part_that_filled_the_part_is_protected() -> None:
@@ -130,7 +171,7 @@ async def an_undercut_comes_after_the_stop_was_asked_for(world: World) -> None:
     world.supervisor.request_stop()
     await world.prints(ENTRY - RISK - 5, UNDERCUT, ENTRY - 1_00, pause_s=0.5)
     answer.open()
-    await world.wait(16)
+    await world.wait(21)
 
 
 def test_s2_no_entry_is_placed_once_the_stop_was_asked_for() -> None:
@@ -148,7 +189,7 @@ async def the_first_stop_is_refused_while_the_engine_stops(world: World) -> None
     await world.wait(0.1)
     await world.prints(ENTRY, pause_s=0.2)
     cancel.open()
-    await world.wait(16)
+    await world.wait(21)
 
 
 def test_s2_the_engine_does_not_go_before_a_refused_stop_stands_after_all() -> None:
@@ -162,7 +203,7 @@ async def a_stop_is_asked_for_twice(world: World) -> None:
     await world.prints(UNDERCUT, ENTRY - 1_00, pause_s=0.5)
     world.supervisor.request_stop()
     world.supervisor.request_stop()
-    await world.wait(16)
+    await world.wait(21)
 
 
 def test_s2_asking_twice_is_asking_once() -> None:
@@ -179,7 +220,7 @@ async def the_cancel_is_never_confirmed(world: World) -> None:
     for _ in range(100):
         world.broker.meets(Verb.CANCEL, Mood(fails=BrokerUndecided("504"), acts=False), Role.ENTRY)
     world.supervisor.request_stop()
-    await world.wait(16)
+    await world.wait(21)
 
 
 def test_s2_an_entry_whose_end_cannot_be_proved_is_named_and_makes_the_exit_code_4() -> None:
@@ -197,7 +238,7 @@ async def the_broker_says_nothing_any_more(world: World) -> None:
         world.broker.keep_request(Verb.CANCEL)
         world.broker.keep_request("books")
     world.supervisor.request_stop()
-    await world.wait(15.5)
+    await world.wait(20.5)
 
 
 def test_s2_the_wait_for_evidence_is_bounded_though_everything_hangs() -> None:
@@ -212,7 +253,7 @@ async def the_stop_of_a_position_cannot_be_placed(world: World) -> None:
         refusal = Mood(fails=BrokerRejected("RMS: blocked"), acts=False)
         world.broker.meets(Verb.PLACE, refusal)
     world.supervisor.request_stop()
-    await world.prints(ENTRY, pause_s=20)
+    await world.prints(ENTRY, pause_s=25)
 
 
 def test_s2_shares_without_a_stop_are_named() -> None:
@@ -227,7 +268,7 @@ async def nobody_can_see_the_stop_of_a_position(world: World) -> None:
     for _ in range(100):
         world.broker.keep_request("books")
     world.supervisor.request_stop()
-    await world.wait(16)
+    await world.wait(21)
 
 
 def test_s2_a_stop_that_could_not_be_looked_at_is_named() -> None:

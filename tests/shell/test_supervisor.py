@@ -134,7 +134,7 @@ async def a_stop_is_asked_for_while_a_call_hangs_for_good(world: World) -> None:
     world.broker.keep_answer(Verb.MODIFY, Role.STOP)
     await world.until_ns(OPEN_NS + 70 * SECOND_NS)
     world.supervisor.request_stop()
-    await world.wait(16)
+    await world.wait(21)
 
 
 def test_s3_but_not_for_ever() -> None:
