@@ -32,7 +32,7 @@ def pursue(state: SymbolState, guards: Guards, now_ns: int) -> None:
 
 def to_close(state: SymbolState) -> int:
     """Shares still to sell; negative: to buy back, as far as fills explain and the account confirms."""
-    return max(0, state.exposure - state.keep) if state.held >= 0 else -state.oversold
+    return max(0, state.exposure - state.keep) - state.oversold
 
 
 def _place(state: SymbolState, quantity: int, now_ns: int) -> None:

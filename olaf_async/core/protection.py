@@ -161,8 +161,8 @@ def consider(state: SymbolState, price: Paise, now_ns: int) -> None:
 
 
 def watched_level(state: SymbolState) -> int | None:
-    """The oriented price that sets off the stop: as the broker has it, else as we want it."""
-    if state.exposure <= 0 or state.touched_ns is not None:
+    """The oriented price that sets off the stop of what is held: as the broker has it, else as we want it."""
+    if state.touched_ns is not None:
         return None
     if state.stop is not None:
         return state.orient(state.stop.terms.trigger)
