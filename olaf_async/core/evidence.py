@@ -220,7 +220,8 @@ def modify_refused(state: SymbolState, order: Order, now_ns: int) -> None:
 
 
 def modify_not_done(state: SymbolState, order: Order, now_ns: int) -> None:
-    """A book shows the old terms: as good as refused, but for a repair. That is asked for again."""
+    """A book shows the old terms: as good as refused, but it may land yet. A repair is asked for again."""
+    order.lost_changes += 1
     if order.restore is None:
         modify_refused(state, order, now_ns)
     else:

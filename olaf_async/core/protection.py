@@ -218,10 +218,11 @@ def modify_refused(state: SymbolState, order: Order, refused: Terms) -> None:
     """
     standing = state.orient(order.terms.trigger)
     is_below_initial = state.initial_level is not None and standing < state.initial_level
+    is_last_repair = order.restore is not None and order.repairs > 0
+    order.restore = None
     if state.touched_ns is not None and refused.trigger == order.terms.trigger:
         state.leave(ExitReason.STOP)
-    elif order.restore is not None:
-        order.restore = None
+    elif is_last_repair:
         order.repairs += 1
         state.freeze(
             f"the broker keeps other terms for {order.key} than were sent, and will not have it mended"

@@ -242,19 +242,27 @@ def _read_back(state: SymbolState, order: Order, kind: PriceType, shown: Terms, 
 
 
 def _put_right(state: SymbolState, order: Order, kind: PriceType, shown: Terms) -> None:
-    """What the broker keeps is not what we sent: that counts now, and is repaired once."""
+    """What the broker keeps is not what we sent: that counts now, and is repaired once.
+
+    As often again as changes were lost, for each of them may have landed late.
+    """
     wanted, order.terms = order.terms, shown
+    is_explained = order.lost_changes > 0
+    may_repair = is_explained or not order.repairs
     state.say(
         Severity.ALARM,
         "terms_differ",
         f"{state.symbol}: {order.key} is {kind.value} {shown} at the broker, not {wanted}; "
-        + ("putting it right" if not order.repairs else "it was put right once already, a person must look"),
+        + ("putting it right" if may_repair else "it was put right once already, a person must look"),
     )
-    if order.repairs:
-        state.freeze(f"the broker keeps other terms for {order.key} than were sent")
-    else:
+    if may_repair:
         order.restore = wanted
-    order.repairs += 1
+    else:
+        state.freeze(f"the broker keeps other terms for {order.key} than were sent")
+    if is_explained:
+        order.lost_changes -= 1
+    else:
+        order.repairs += 1
 
 
 def _is_late_change(state: SymbolState, order: Order, shown: Terms) -> bool:

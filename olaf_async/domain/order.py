@@ -176,11 +176,12 @@ class Order:
     ``filled`` and ``value`` (paise) are cumulative; the value ``is_value_exact`` where it is a sum of
     executions and not an average times a quantity. ``pending`` holds the terms of the one modify that may
     be outstanding, ``modify_request`` its number and ``modify_sent_ns`` its sending, ``most_asked`` the most
-    shares any of its modifies began or ended with; ``next_modify_ns`` and ``next_cancel_ns`` pace repeated
-    calls. ``evidence_seq`` is the engine's sequence number when a terminal status was first seen,
-    ``evidence_ns`` the time of that; ``sent_seq`` is of when it was sent, ``changed_ns`` when its newest
-    change was accepted, 0 once a book has shown that, ``doubted_ns`` when a book first showed other terms, 0
-    while none does; ``restore`` are terms that the broker was found not to keep.
+    shares any of its modifies began or ended with, ``lost_changes`` how many of them counted as never done
+    and may land yet; ``next_modify_ns`` and ``next_cancel_ns`` pace repeated calls. ``evidence_seq`` is the
+    engine's sequence number when a terminal status was first seen, ``evidence_ns`` the time of that;
+    ``sent_seq`` is of when it was sent, ``changed_ns`` when its newest change was accepted, 0 once a book has
+    shown that, ``doubted_ns`` when a book first showed other terms, 0 while none does; ``restore`` are terms
+    that the broker was found not to keep.
     """
 
     key: str
@@ -204,6 +205,7 @@ class Order:
     next_cancel_ns: int = 0
     modifications: int = 0
     cancels: int = 0
+    lost_changes: int = 0
     repairs: int = 0
     restore: Terms | None = None
     ended_as: Signal | None = None

@@ -9,7 +9,7 @@ import pytest
 
 from olaf_async.core.rules import SECOND_NS
 from olaf_async.domain.events import OrderAnswered, Outcome, Status, Verb
-from olaf_async.domain.intents import Severity
+from olaf_async.domain.intents import OrderIntent, Severity
 from olaf_async.domain.order import Order, OrderState, Side, Terms
 from tests.core.bench import ENTRY, INITIAL, TRIGGER, Bench, where
 
@@ -485,6 +485,82 @@ def test_a_larger_quantity_that_counted_as_never_done_and_lands_after_all_stands
     assert stop.terms.quantity == 10
     assert "terms_differ" not in bench.said
     assert bench.took() == []
+
+
+def lost_raises(bench: Bench) -> list[OrderIntent]:
+    """Two raises of the stop that counted as never done, and a third that the broker has taken."""
+    raising(bench)
+    lost = [bench.lose(bench.stop)]
+    bench.books()
+    bench.wait(2)
+    bench.bar(100_50, 101_50, 100_00, 101_00)
+    lost.append(bench.lose(bench.stop))
+    bench.books()
+    bench.wait(2)
+    bench.bar(100_50, 101_50, 100_40, 101_00)
+    bench.accept(bench.stop)
+    bench.read_while_due()
+    bench.take()
+    return lost
+
+
+def lasts(bench: Bench) -> None:
+    """What the broker keeps by now is read for long enough to be believed."""
+    for _ in range(2):
+        bench.wait(5)
+        bench.books()
+
+
+def test_each_change_that_was_lost_may_land_late_and_is_put_right() -> None:
+    """Found by the simulator: at the second the symbol was frozen, though the broker kept what was sent."""
+    bench = Bench()
+    lost = lost_raises(bench)
+    stop, terms = bench.stop, bench.stop.terms
+    for old in lost:
+        bench.reach(stop, old)
+        lasts(bench)
+        assert stop.terms != terms
+        bench.accept(stop)
+        bench.read_while_due()
+        assert stop.terms == terms
+    assert bench.said.count("terms_differ") == len(lost)
+    assert bench.frozen() is None
+    for _ in range(2):
+        assert bench.frozen() is None, "what nothing explains is put right once"
+        bench.show(bench.id_of(stop), Terms(9, 98_00, 99_00))
+        lasts(bench)
+        if stop.pending is not None:
+            bench.accept(stop)
+        bench.read_while_due()
+    assert bench.frozen() is not None
+
+
+def test_a_change_that_landed_late_and_cannot_be_put_right_leaves_the_shares_no_less_protected() -> None:
+    """Found by the simulator: the server refused it in semi-auto mode; the missing share was given up."""
+    bench = Bench()
+    entry = bench.rest()
+    bench.fill(entry, 9)
+    bench.accept(bench.stop)
+    bench.books()
+    bench.bar(100_00, 101_00, 99_80, 100_50)
+    old = bench.lose(bench.stop)
+    bench.books()
+    bench.fill(entry, 1)
+    bench.wait(1)
+    bench.accept(bench.stop)
+    bench.read_while_due()
+    stop = bench.stop
+    assert stop.terms.quantity == 10
+    bench.take()
+    bench.reach(stop, old)
+    bench.show(bench.id_of(stop), replace(stop.terms, quantity=9))
+    lasts(bench)
+    bench.refuse(stop, "not allowed in Semi-Auto mode")
+    assert bench.frozen() is None
+    bench.wait(1)
+    assert bench.took()[-1] == "modify stop"
+    bench.accept(stop)
+    assert stop.terms.quantity == 10
 
 
 def test_a_repair_whose_answer_was_lost_is_asked_for_again_and_was_refused_by_nobody() -> None:

@@ -558,6 +558,12 @@ EVIDENCE = (
         ),
     ),
     _RECONCILE(
+        "each change that was lost may land late, and is put right",
+        on="    is_explained = order.lost_changes > 0\n",
+        off="    is_explained = False\n",
+        tests=("tests/core/test_evidence.py::test_each_change_that_was_lost_may_land_late_and_is_put_right",),
+    ),
+    _RECONCILE(
         "a book that lags behind an accepted change is not believed",
         on="BOOK_LAG_NS = 5 * SECOND_NS",
         off="BOOK_LAG_NS = 0",

@@ -28,6 +28,8 @@ from .stage import DROPPED, LOST, SHORT, May, Scenario, Stage
 
 JUST_GIVEN_UP = 5.5
 """Seconds. Past the engine's patience, and before it asks again."""
+LONG_GIVEN_UP = 40.0
+"""Seconds. By then it has asked for something else, and was given it."""
 IN_TIME_S = 10
 """A person is called by then where what closes a position does not fill."""
 
@@ -268,6 +270,24 @@ def _refused_by_the_broker(state: SymbolState, order: Order, now_ns: int) -> Non
 
 _not_modified = evidence._not_modified
 
+
+async def a_stop_is_raised_and_raised_again(stage: Stage) -> None:
+    await stage.prints(UNDERCUT, NEAR, ENTRY, pause_s=0.5)
+    await green_bar(stage, 1001_00)
+    await green_bar(stage, 1005_00)
+    await green_bar(stage, 1009_00)
+    await stage.prints(*(1010_00,) * 8, pause_s=3)
+    await stage.calm()
+
+
+def _mended_once(state: SymbolState, order: Order, kind: PriceType, shown: Terms) -> None:
+    """Other terms are put right once, whatever may still have been on its way."""
+    order.lost_changes = 0
+    _put_right(state, order, kind, shown)
+
+
+_put_right = reconcile._put_right
+
 FINDS: tuple[Find, ...] = (
     Find(
         "F1",
@@ -469,6 +489,27 @@ FINDS: tuple[Find, ...] = (
             {},
             "a stop for nothing",
             patches=((reconcile, "_is_behind", _is_never_behind),),
+        ),
+    ),
+    Find(
+        "F10",
+        "two raises of the stop that were lost landed late, one after the other, and froze the symbol",
+        "nobody is called to a stop that the broker keeps as it was sent",
+        "core/reconcile.py `_put_right`",
+        "tests/core/test_evidence.py `test_each_change_that_was_lost_may_land_late_and_is_put_right`",
+        Race(
+            Scenario(
+                "the stop is raised, and raised again",
+                a_stop_is_raised_and_raised_again,
+                {"modify stop": May(there=(LONG_GIVEN_UP,), most=2)},
+                plan=plan_of(bar_s=BAR_S, trail_buffer_ticks=100, trails_from_entry_bar=False),
+                rules=SOON,
+                judges=(none_frozen,),
+            ),
+            "the repair of each change that was lost",
+            {},
+            "frozen for nothing",
+            patches=((reconcile, "_put_right", _mended_once),),
         ),
     ),
 )

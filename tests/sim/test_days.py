@@ -118,13 +118,21 @@ def test_an_engine_that_enters_on_a_full_disk_does_not_get_by(monkeypatch: pytes
     assert any("is sent and was not journalled" in text for text in found)
 
 
+def an_unguarded_campaign() -> tuple[Plan, Tally]:
+    """Days without the guard until the first broken one: which number it has changes with the engine."""
+    plan, tally = Plan(walls=UNGUARDED), Tally()
+    for result in run_days(range(100), plan):
+        tally.add(result)
+        if tally.broken:
+            return plan, tally
+    raise AssertionError("a hundred days without the guard broke no promise")
+
+
 def test_a_broken_day_is_made_short_and_told_with_the_line_that_shows_it_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    plan, tally = Plan(walls=UNGUARDED), Tally()
-    for result in run_days(range(20, 27), plan):
-        tally.add(result)
-    worst = tally.broken[0]
+    plan, tally = an_unguarded_campaign()
+    (worst,) = tally.broken
     small = shortest(worst, plan, attempts_max=60)
     assert len(small.drawn) < len(worst.drawn)
     assert small.violations[0].promise == worst.violations[0].promise
@@ -257,9 +265,7 @@ def test_a_scenario_that_is_no_tape_of_a_day_is_an_input_error(tmp_path: Path, t
 
 @pytest.mark.usefixtures("here")
 def test_a_tape_brings_its_day_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    plan, tally = Plan(walls=UNGUARDED), Tally()
-    for result in run_days(range(20, 27), plan):
-        tally.add(result)
+    plan, tally = an_unguarded_campaign()
     report(Invocation(), tally, plan, tmp_path / "tapes", 1.0)
     capsys.readouterr()
     (tape,) = (tmp_path / "tapes").iterdir()
