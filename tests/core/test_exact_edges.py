@@ -293,7 +293,7 @@ def test_a_refused_change_of_an_exit_is_no_refusal_of_a_stop() -> None:
     bench.hold()
     bench.command(Command.FLATTEN)
     bench.settle()
-    bench.price(90_00)
+    bench.price(99_40)
     bench.wait(1)
     assert bench.took()[-1] == "modify exit"
     bench.refuse(bench.exit)

@@ -1,0 +1,487 @@
+"""The exact second and share at which what an answer, a frame or a book says counts.
+
+As in `test_exact_edges.py`: each was found by changing one sign of the core (`make mutate`).
+"""
+
+from dataclasses import replace
+
+import pytest
+
+from olaf_async.domain.events import Command, RunBegan, Status
+from olaf_async.domain.intents import OrderIntent
+from olaf_async.domain.order import Order, OrderState, Side, Terms
+from tests.core.bench import ENTRY, INITIAL, RULES, Bench, where
+
+ONE_SHARE = replace(RULES, quantity=1)
+
+
+def are_books_due(bench: Bench) -> bool:
+    """Whether a read is wanted at once."""
+    return bench.engine.books_due_ns(bench.now_ns) <= bench.now_ns
+
+
+def begins_again(bench: Bench) -> None:
+    """A new run of the day, and its first read."""
+    bench.open.clear()
+    bench.wait(20)
+    bench.tell(RunBegan(bench.later()))
+    bench.read_while_due()
+
+
+def raising(bench: Bench) -> Order:
+    """A raise of the stop is on its way."""
+    stop = bench.hold()
+    bench.bar(100_00, 101_00, 99_80, 100_50)
+    return stop
+
+
+def reads(bench: Bench, count: int) -> None:
+    """So many reads, each far enough from the one before to count as another."""
+    for _ in range(count):
+        bench.wait(3)
+        bench.books()
+
+
+# --- the first read of a run ----------------------------------------------------------------------------
+
+
+def bought_like_ours(bench: Bench, quantity: int, order_id: str = "7") -> None:
+    """The broker has an entry as we would send it, filled, of which the journal knows nothing."""
+    row = bench.ledger.orders[bench.stranger(Side.BUY, quantity, tells=False)]
+    del bench.ledger.orders[row.order_id]
+    trade = bench.ledger.trades.pop()
+    bench.ledger.trades.append(replace(trade, order_id=order_id))
+    bench.ledger.orders[order_id] = replace(row, order_id=order_id, price=ENTRY + 50, trigger=ENTRY)
+
+
+def test_a_book_that_shows_no_more_entries_than_the_journal_is_no_news() -> None:
+    bench = Bench()
+    bench.hold()
+    begins_again(bench)
+    assert "attempts_found" not in bench.said
+
+
+def test_an_entry_that_only_the_tradebook_knows_to_have_filled_was_an_attempt() -> None:
+    bench = Bench()
+    bought_like_ours(bench, 10)
+    bench.ledger.orders["7"] = replace(bench.ledger.orders["7"], filled=None, average=0)
+    begins_again(bench)
+    assert bench.state.attempts == 1
+
+
+def test_shares_that_are_held_by_the_journal_are_not_those_of_an_entry_that_it_does_not_know() -> None:
+    bench = Bench()
+    bench.hold()
+    bought_like_ours(bench, 10)
+    bench.stranger(Side.SELL, 10, tells=False)
+    begins_again(bench)
+    assert (bench.state.attempts, bench.frozen()) == (2, None)
+
+
+def test_one_share_of_an_entry_that_the_journal_does_not_know_calls_a_person() -> None:
+    bench = Bench(rules=ONE_SHARE)
+    bought_like_ours(bench, 1)
+    begins_again(bench)
+    assert "1 shares are held of an entry like ours" in (bench.frozen() or "")
+
+
+# --- which order it is ----------------------------------------------------------------------------------
+
+
+def test_an_order_that_was_refused_is_not_found_in_the_books() -> None:
+    """Somebody's order like it, placed afterwards, is his."""
+    bench = Bench()
+    entry = bench.undercut()
+    asked = bench.open[-1]
+    bench.refuse(entry)
+    bench.reach(entry, asked)
+    bench.books()
+    assert entry.order_id is None
+    assert "order_found" not in bench.said
+
+
+def stop_placed_twice(bench: Bench) -> tuple[Order, OrderIntent]:
+    """A stop that never was, by two reads after the settle time, and the one that was placed for it."""
+    bench.fill(bench.rest())
+    first = bench.stop
+    asked = bench.lose(first)
+    bench.wait_until((first.sent_ns or 0) + RULES.settle_ns)
+    bench.books()
+    assert where(first) is OrderState.UNDECIDED
+    bench.books()
+    assert where(first) is OrderState.ABSENT
+    assert bench.stop is not first
+    return first, asked
+
+
+def test_reads_from_the_settle_time_on_prove_that_an_order_never_was() -> None:
+    bench = Bench()
+    stop_placed_twice(bench)
+    assert bench.took()[-1] == "place stop"
+
+
+def test_a_row_that_may_be_either_of_two_orders_is_one_of_them() -> None:
+    """The other would be cancelled as a stop too many, and it is the same order at the broker."""
+    bench = Bench()
+    first, _ = stop_placed_twice(bench)
+    bench.lose(bench.stop, reached=True)
+    bench.take()
+    bench.books()
+    assert (bench.stop.order_id, first.order_id) == ("2", None)
+    bench.wait(2)
+    bench.books()
+    assert bench.took() == []
+
+
+def test_what_became_of_an_order_that_was_taken_for_the_next_is_asked_at_once() -> None:
+    bench = Bench()
+    first, asked = stop_placed_twice(bench)
+    bench.frame(bench.reach(first, asked))
+    bench.read_while_due()
+    assert not are_books_due(bench)
+    bench.answer_late(asked, bench.stop.order_id)
+    assert are_books_due(bench)
+
+
+# --- a change under way ---------------------------------------------------------------------------------
+
+
+def test_a_change_whose_answer_was_lost_is_looked_for_at_once() -> None:
+    bench = Bench()
+    stop = raising(bench)
+    bench.read_while_due()
+    bench.lose(stop)
+    assert are_books_due(bench)
+
+
+def test_a_change_that_is_answered_after_its_order_has_ended_asks_nothing() -> None:
+    bench = Bench()
+    stop = raising(bench)
+    asked = bench.open[-1]
+    bench.end(stop)
+    reads(bench, 2)
+    bench.read_while_due()
+    assert not stop.is_outstanding
+    bench.answer_late(asked, stop.order_id)
+    assert not are_books_due(bench)
+
+
+def test_from_the_settle_time_on_other_terms_of_a_lost_change_are_what_the_broker_keeps() -> None:
+    bench = Bench()
+    stop = raising(bench)
+    bench.lose(stop)
+    bench.show("2", Terms(10, 98_10, 99_10))
+    bench.wait_until(stop.modify_sent_ns + RULES.settle_ns - 1)
+    bench.books()
+    assert where(stop) is OrderState.MODIFY_UNDECIDED
+    bench.wait_until(stop.modify_sent_ns + RULES.settle_ns)
+    bench.books()
+    assert where(stop) is OrderState.WORKING
+
+
+def test_an_order_that_works_while_its_change_is_on_the_way_contradicts_nothing() -> None:
+    bench = Bench()
+    stop = raising(bench)
+    bench.books()
+    assert (where(stop), bench.frozen()) == (OrderState.MODIFYING, None)
+
+
+def test_a_cancel_has_failed_from_the_second_on_in_which_it_may_be_asked_for_again() -> None:
+    bench = Bench()
+    stop = bench.hold()
+    bench.command(Command.FLATTEN)
+    bench.accept(stop)
+    read = bench.ask()
+    bench.tell(replace(read, at_ns=stop.next_cancel_ns - 1))
+    assert where(stop) is OrderState.CANCELLING
+    bench.take()
+    bench.now_ns = stop.next_cancel_ns
+    bench.tell(replace(read, at_ns=bench.now_ns))
+    assert bench.took() == ["cancel stop"]
+
+
+@pytest.mark.parametrize("filled", [0, 2])
+def test_a_larger_quantity_that_nobody_asked_for_is_told(filled: int) -> None:
+    """Also where some of it has filled: it is not taken for a change of ours that landed late."""
+    bench = Bench()
+    stop = bench.hold()
+    if filled:
+        bench.fill(stop, filled)
+        bench.settle()
+    bench.show("2", Terms(12, stop.terms.price, stop.terms.trigger))
+    reads(bench, 2)
+    assert "terms_differ" in bench.said
+
+
+# --- the end of an order --------------------------------------------------------------------------------
+
+
+def test_an_end_that_is_told_again_is_no_news() -> None:
+    bench = Bench()
+    stop = bench.hold()
+    bench.end(stop, Status.REJECTED)
+    reads(bench, 2)
+    assert not stop.is_outstanding
+    bench.frame("2")
+    assert bench.said.count("order_ended") == 1
+
+
+def test_an_end_that_a_book_has_claimed_and_a_frame_confirms_is_proved_by_a_read_at_once() -> None:
+    bench = Bench()
+    stop = bench.hold()
+    bench.end(stop, tells=False)
+    bench.books()
+    bench.read_while_due()
+    assert where(stop) is OrderState.ENDING
+    bench.frame("2")
+    assert are_books_due(bench)
+
+
+def test_a_stop_of_one_share_that_has_sold_before_a_second_reached_it_has_ended() -> None:
+    bench = Bench()
+    entry = bench.rest()
+    bench.fill(entry, 1)
+    bench.accept(bench.stop)
+    stop = bench.stop
+    bench.fill(entry, 1)
+    assert stop.pending is not None
+    bench.fill(stop)
+    assert where(stop) is OrderState.FILLED
+
+
+# --- a stop that nobody confirms ------------------------------------------------------------------------
+
+
+def doubted(bench: Bench) -> int:
+    """A stop whose answer was lost has been touched by the price; when that was."""
+    bench.fill(bench.rest())
+    bench.lose(bench.stop)
+    bench.books()
+    bench.price(INITIAL)
+    bench.take()
+    assert bench.state.touched_ns is not None
+    return bench.state.touched_ns
+
+
+def test_a_touched_stop_is_doubted_by_reads_from_the_second_second_on() -> None:
+    bench = Bench()
+    touched_ns = doubted(bench)
+    for at_ns in (touched_ns + RULES.phantom_stop_ns - 1, touched_ns + RULES.phantom_stop_ns):
+        bench.wait_until(at_ns)
+        bench.books()
+        assert "stop_phantom" not in bench.said
+    bench.books()
+    (said,) = (say for say in bench.says if say.code == "stop_phantom")
+    assert said.text.endswith("was never confirmed and the price is through it; exiting")
+
+
+def test_the_way_out_without_a_doubted_stop_is_taken_though_the_price_has_come_back() -> None:
+    """A second stop beside one that may yet show up could sell twice."""
+    bench = Bench()
+    doubted(bench)
+    bench.price(ENTRY)
+    bench.wait(2)
+    for _ in range(2):
+        bench.price(ENTRY)
+        bench.books()
+    assert bench.took() == ["place exit"]
+
+
+# --- shares that no fill explains -----------------------------------------------------------------------
+
+
+def seen(bench: Bench, quantity: int) -> None:
+    """The position book shows shares that no trade explains yet."""
+    bench.ledger.positions["ABC"] = quantity
+    bench.books()
+
+
+def test_of_the_shares_seen_those_of_another_hand_are_not_the_entrys() -> None:
+    bench = Bench()
+    bench.rest()
+    bench.stranger(Side.BUY, 5)
+    seen(bench, 9)
+    assert bench.state.exposure == 4
+
+
+def test_of_the_shares_seen_those_that_have_filled_are_counted_once() -> None:
+    bench = Bench()
+    bench.fill(bench.rest(), 4)
+    bench.settle()
+    seen(bench, 7)
+    assert bench.state.exposure == 7
+
+
+def test_the_shares_of_a_second_entry_are_seen_though_the_first_is_in_the_books_as_complete() -> None:
+    bench = Bench()
+    bench.hold_and_stop_out()
+    bench.rest()
+    seen(bench, 10)
+    assert bench.state.exposure == 10
+    assert bench.took()[-1] == "place stop"
+
+
+# --- shares that others have closed ---------------------------------------------------------------------
+
+
+def test_of_several_hands_each_takes_what_it_has_sold_and_at_its_price() -> None:
+    """The buyer among them none, the seller of seven no more than seven."""
+    bench = Bench()
+    entry = bench.rest()
+    bench.stranger(Side.BUY, 3, 101_00, tells=False)
+    bench.fill(entry, 4)
+    bench.settle()
+    bench.stranger(Side.SELL, 7, 98_00)
+    bench.books()
+    assert bench.state.position.taken == 4
+    bench.fill(entry, 6, tells=False)
+    bench.stranger(Side.SELL, 6, 97_00)
+    bench.settle()
+    assert bench.state.held == 0
+    (trade,) = bench.trades
+    assert trade.exit_value == 7 * 98_00 + 3 * 97_00
+
+
+def test_what_the_account_lacks_was_not_sold_by_a_hand_that_sold_its_own() -> None:
+    bench = Bench()
+    bench.hold()
+    bench.stranger(Side.BUY, 4)
+    bench.stranger(Side.SELL, 4)
+    bench.settle()
+    bench.ledger.trades[0] = replace(bench.ledger.trades[0], quantity=7)
+    bench.ledger.positions["ABC"] = 7
+    bench.books()
+    assert bench.state.position.taken == 0
+    assert bench.state.held == 10
+
+
+def test_a_book_that_lacks_the_sale_of_one_hand_takes_nothing_by_another() -> None:
+    bench = Bench()
+    entry = bench.rest()
+    bench.stranger(Side.BUY, 4)
+    bench.stranger(Side.SELL, 4)
+    bench.stranger(Side.SELL, 6)
+    bench.ledger.trades.pop()
+    bench.ledger.positions["ABC"] = 0
+    bench.fill(entry, 6, tells=False)
+    bench.books()
+    assert (bench.state.held, bench.state.account_net) == (6, 6)
+    assert bench.state.position.taken == 0
+
+
+def test_one_share_that_another_hand_has_sold_is_taken_once_a_read_explains_it() -> None:
+    bench = Bench()
+    entry = bench.rest()
+    bench.fill(entry, 9)
+    bench.settle()
+    bench.fill(entry, 1, tells=False)
+    bench.stranger(Side.SELL, 10)
+    bench.settle()
+    assert bench.state.held == 0
+    assert bench.frozen() is None
+
+
+# --- fewer than we hold, and less than nothing ----------------------------------------------------------
+
+
+def test_what_an_unsettled_order_may_have_sold_is_no_shortfall_however_long_it_lasts() -> None:
+    bench = Bench()
+    stop = raising(bench)
+    bench.lose(stop)
+    bench.show("2", Terms(10, 98_70, 99_65))
+    bench.ledger.trades.clear()
+    bench.ledger.positions["ABC"] = 0
+    bench.take()
+    reads(bench, 4)
+    assert where(stop) is OrderState.MODIFY_UNDECIDED
+    assert (bench.state.ceiling, bench.frozen()) == (None, None)
+
+
+def test_a_short_of_others_is_no_shortfall_of_ours_while_we_hold_nothing() -> None:
+    bench = Bench()
+    bench.stranger(Side.SELL, 5)
+    reads(bench, 4)
+    assert bench.frozen() is None
+
+
+def test_a_single_share_that_the_account_lacks_is_missed() -> None:
+    bench = Bench(rules=ONE_SHARE)
+    bench.hold(1)
+    bench.ledger.trades.clear()
+    bench.ledger.positions["ABC"] = 0
+    reads(bench, 2)
+    assert "the account holds 0 shares where our fills add up to 1" in (bench.frozen() or "")
+
+
+def out_by_an_exit(bench: Bench) -> Order:
+    """The way out is over, by an exit; the stop that was proved cancelled is told of."""
+    stop = bench.hold()
+    bench.command(Command.FLATTEN)
+    bench.end(stop)
+    bench.price(100_00)
+    bench.books()
+    bench.accept(bench.exit)
+    bench.fill(bench.exit)
+    bench.settle()
+    bench.take()
+    return stop
+
+
+def confirmed_by(bench: Bench) -> int:
+    """How many reads from now on it takes until what was sold too much is bought back."""
+    for count in range(1, 5):
+        bench.books()
+        bench.wait(1)
+        bench.price(100_00)
+        if bench.took() == ["place exit"]:
+            return count
+    raise AssertionError("it is never bought back")
+
+
+def test_a_short_is_confirmed_by_two_reads_and_one_that_shows_none_begins_anew() -> None:
+    bench = Bench()
+    stop = out_by_an_exit(bench)
+    bench.stranger(Side.BUY, 4)
+    bench.fill(stop, 4)
+    bench.books()
+    bench.stranger(Side.SELL, 4)
+    assert confirmed_by(bench) == 2
+
+
+def test_a_short_of_others_confirms_no_short_of_ours() -> None:
+    bench = Bench()
+    stop = out_by_an_exit(bench)
+    bench.stranger(Side.SELL, 5)
+    reads(bench, 3)
+    bench.fill(stop, 4, tells=False)
+    assert confirmed_by(bench) == 2
+
+
+def test_an_account_that_holds_nothing_confirms_no_short() -> None:
+    bench = Bench()
+    stop = out_by_an_exit(bench)
+    bench.stranger(Side.BUY, 4)
+    bench.fill(stop, 4, tells=False)
+    reads(bench, 3)
+    assert (bench.state.held, bench.state.account_net) == (-4, 0)
+    bench.stranger(Side.SELL, 4)
+    assert confirmed_by(bench) == 2
+
+
+def test_of_more_that_another_hand_has_traded_only_what_is_new_is_told() -> None:
+    bench = Bench()
+    row = bench.ledger.orders[bench.stranger(Side.BUY, 2)]
+    bench.frame_of(replace(row, filled=5, quantity=5))
+    assert "+3 shares by another hand" in bench.says[-1].text
+
+
+def test_a_late_value_of_the_trade_before_changes_nothing_of_what_is_held() -> None:
+    bench = Bench()
+    bench.hold_and_stop_out()
+    bench.hold()
+    assert bench.state.held == 10
+    before = bench.engine.account.realised
+    bench.ledger.trades[0] = replace(bench.ledger.trades[0], price=ENTRY + 1)
+    bench.books()
+    assert bench.engine.account.realised == before - 10
+    assert bench.state.position.entry_value == 10 * ENTRY
