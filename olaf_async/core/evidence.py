@@ -205,7 +205,7 @@ def _modify_answered(state: SymbolState, guards: Guards, order: Order, answer: O
 def modify_done(state: SymbolState, order: Order, now_ns: int) -> None:
     """The pending terms are the order's terms now."""
     order.resolve(is_done=True)
-    order.changed_ns, order.doubted_ns = now_ns, 0
+    order.changed_ns = now_ns
     order.restore = None
     state.stop_refusals = 0
     state.want_books()

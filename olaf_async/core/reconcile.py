@@ -14,7 +14,7 @@ from olaf_async.core.rules import SECOND_NS
 from olaf_async.core.state import CONFIRMING_READS, SymbolState, is_unanswered
 from olaf_async.domain.events import BooksRead, OrderRow, Status
 from olaf_async.domain.intents import Severity
-from olaf_async.domain.order import ENDS, Order, OrderState, PriceType, Role, Signal, Terms
+from olaf_async.domain.order import ENDS, Order, OrderState, PriceType, Signal, Terms
 from olaf_async.domain.price import Paise
 from olaf_async.domain.trade import ExitReason
 
@@ -270,7 +270,7 @@ def _is_late_change(state: SymbolState, order: Order, shown: Terms) -> bool:
 
     That is a raise, or the quantity that is held by now.
     """
-    if order.role is not Role.STOP:
+    if order is not state.stop or state.stop_level is None:
         return False
     terms, raised = order.terms, state.orient(shown.trigger) - state.orient(order.terms.trigger)
     is_for_all = shown.quantity == order.filled + state.exposure
@@ -279,7 +279,7 @@ def _is_late_change(state: SymbolState, order: Order, shown: Terms) -> bool:
     if not raised and shown.price != terms.price:
         return False
     order.terms = shown
-    state.stop_level = max(state.stop_level or state.orient(shown.trigger), state.orient(shown.trigger))
+    state.stop_level = max(state.stop_level, state.orient(shown.trigger))
     state.say(Severity.WARNING, "late_raise", f"{state.symbol}: {order.key} turns out to be at {shown}")
     return True
 

@@ -417,10 +417,15 @@ class Bench:
         read = self.ask()
         self.tell(replace(read, at_ns=self.later()))
 
+    @property
+    def are_books_due(self) -> bool:
+        """Whether a read is wanted at once."""
+        return self.engine.books_due_ns(self.now_ns) <= self.now_ns
+
     def read_while_due(self) -> int:
         """Read for as long as the core wants it at once; how often that was."""
         for count in range(6):
-            if self.engine.books_due_ns(self.now_ns) > self.now_ns:
+            if not self.are_books_due:
                 return count
             self.books()
         raise AssertionError("reads of the books without end")

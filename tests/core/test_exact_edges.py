@@ -236,10 +236,6 @@ def test_a_cancel_in_flight_is_asked_for_again_at_once() -> None:
 # --- answers --------------------------------------------------------------------------------------------
 
 
-def are_books_due(bench: Bench) -> bool:
-    return bench.engine.books_due_ns(bench.now_ns) <= bench.now_ns
-
-
 def test_a_second_order_behind_one_request_is_seen_asked_about_and_owns_what_was_taken_for_anothers() -> None:
     bench = Bench()
     bench.fill(bench.rest())
@@ -252,7 +248,7 @@ def test_a_second_order_behind_one_request_is_seen_asked_about_and_owns_what_was
     assert "twice" in (bench.frozen() or "")
     assert other in bench.engine.account.seen_ids
     assert (bench.state.position.taken, bench.state.position.left) == (0, 4)
-    assert are_books_due(bench)
+    assert bench.are_books_due
 
 
 def test_an_id_that_only_a_late_answer_names_belongs_to_every_complete_read() -> None:
@@ -262,7 +258,7 @@ def test_an_id_that_only_a_late_answer_names_belongs_to_every_complete_read() ->
     bench.settle()
     bench.answer_late(placing, "77")
     assert "77" in bench.engine.account.seen_ids
-    assert are_books_due(bench)
+    assert bench.are_books_due
 
 
 def test_a_change_that_is_told_done_after_it_was_given_up_is_looked_for() -> None:
@@ -274,9 +270,9 @@ def test_a_change_that_is_told_done_after_it_was_given_up_is_looked_for() -> Non
     bench.settle()
     bench.wait(1)
     bench.settle()
-    assert not are_books_due(bench)
+    assert not bench.are_books_due
     bench.answer_late(raised, "2")
-    assert are_books_due(bench)
+    assert bench.are_books_due
 
 
 def test_a_refused_change_is_told_and_the_books_are_asked() -> None:
@@ -285,7 +281,7 @@ def test_a_refused_change_is_told_and_the_books_are_asked() -> None:
     bench.bar(ENTRY, ENTRY + 20_00, ENTRY + 5_00, ENTRY + 15_00)
     bench.refuse(bench.stop)
     assert "modify_refused" in bench.said
-    assert are_books_due(bench)
+    assert bench.are_books_due
 
 
 def test_a_refused_change_of_an_exit_is_no_refusal_of_a_stop() -> None:
