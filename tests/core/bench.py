@@ -30,6 +30,7 @@ from olaf_async.domain.events import (
     PositionRow,
     PriceTouched,
     QuoteRead,
+    RunBegan,
     Status,
     StreamChanged,
     TimerDue,
@@ -240,6 +241,18 @@ class Bench:
             assert count <= TIMERS_AT_ONE_INSTANT, f"timers without end at {self.now_ns}"
             last, last_ns = self._lasts.get(symbol, (None, OPEN_NS))
             self._handle(TimerDue(symbol, self.now_ns, last, last_ns))
+
+    def begin_again(self, *unsent: str, after_s: float = 20) -> None:
+        """The engine dies: what its desk had not sent, every answer under way and all prices are lost.
+
+        A new run begins.
+        """
+        self.is_desk_busy = False
+        self.waiting.clear()
+        self.open.clear()
+        self._lasts.clear()
+        self.now_ns += round(after_s * SECOND_NS)
+        self.tell(RunBegan(self.now_ns, unsent))
 
     # --- desk -------------------------------------------------------------------------------------
 

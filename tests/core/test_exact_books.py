@@ -5,19 +5,11 @@ As in `test_exact_edges.py`: each was found by changing one sign of the core (`m
 
 from dataclasses import replace
 
-from olaf_async.domain.events import Command, RunBegan
+from olaf_async.domain.events import Command
 from olaf_async.domain.order import Order, OrderState, Side, Terms
 from tests.core.bench import ENTRY, RULES, Bench, where
 
 ONE_SHARE = replace(RULES, quantity=1)
-
-
-def begins_again(bench: Bench) -> None:
-    """A new run of the day, and its first read."""
-    bench.open.clear()
-    bench.wait(20)
-    bench.tell(RunBegan(bench.later()))
-    bench.read_while_due()
 
 
 def raising(bench: Bench) -> Order:
@@ -49,7 +41,8 @@ def bought_like_ours(bench: Bench, quantity: int, order_id: str = "7") -> None:
 def test_a_book_that_shows_no_more_entries_than_the_journal_is_no_news() -> None:
     bench = Bench()
     bench.hold()
-    begins_again(bench)
+    bench.begin_again()
+    bench.read_while_due()
     assert "attempts_found" not in bench.said
 
 
@@ -57,7 +50,8 @@ def test_an_entry_that_only_the_tradebook_knows_to_have_filled_was_an_attempt() 
     bench = Bench()
     bought_like_ours(bench, 10)
     bench.ledger.orders["7"] = replace(bench.ledger.orders["7"], filled=None, average=0)
-    begins_again(bench)
+    bench.begin_again()
+    bench.read_while_due()
     assert bench.state.attempts == 1
 
 
@@ -66,14 +60,16 @@ def test_shares_that_are_held_by_the_journal_are_not_those_of_an_entry_that_it_d
     bench.hold()
     bought_like_ours(bench, 10)
     bench.stranger(Side.SELL, 10, tells=False)
-    begins_again(bench)
+    bench.begin_again()
+    bench.read_while_due()
     assert (bench.state.attempts, bench.frozen()) == (2, None)
 
 
 def test_one_share_of_an_entry_that_the_journal_does_not_know_calls_a_person() -> None:
     bench = Bench(rules=ONE_SHARE)
     bought_like_ours(bench, 1)
-    begins_again(bench)
+    bench.begin_again()
+    bench.read_while_due()
     assert "1 shares are held of an entry like ours" in (bench.frozen() or "")
 
 

@@ -12,7 +12,7 @@ from olaf_async.core.clock_back import believe_account, believe_symbol
 from olaf_async.core.guards import is_feed_fresh
 from olaf_async.core.rules import SECOND_NS
 from olaf_async.domain.bar import Bar
-from olaf_async.domain.events import BarClosed, BooksFailed, Command, PriceTouched, RunBegan, Status
+from olaf_async.domain.events import BarClosed, BooksFailed, Command, PriceTouched, Status
 from olaf_async.domain.intents import ModifyOrder
 from olaf_async.domain.order import OrderState, Side, Terms
 from olaf_async.domain.trade import ExitReason
@@ -198,20 +198,12 @@ def test_what_was_refused_and_what_was_not_sent_is_told() -> None:
 # --- a restart ------------------------------------------------------------------------------------------
 
 
-def begins_again(bench: Bench, after_s: float) -> None:
-    bench.is_desk_busy = False
-    bench.waiting.clear()
-    bench.open.clear()
-    bench.now_ns += round(after_s * SECOND_NS)
-    bench.tell(RunBegan(bench.now_ns))
-
-
 def test_an_entry_that_never_left_was_refused_by_nobody() -> None:
     bench = Bench()
     bench.is_desk_busy = True
     bench.price(TRIGGER)
     entry = bench.entry
-    begins_again(bench, after_s=20)
+    bench.begin_again(after_s=20)
     assert where(entry) is OrderState.REJECTED
     assert (bench.state.refusals, bench.state.rejections) == (0, 0)
 
@@ -219,7 +211,7 @@ def test_an_entry_that_never_left_was_refused_by_nobody() -> None:
 def test_it_is_told_that_an_order_was_sent_and_never_answered() -> None:
     bench = Bench()
     bench.undercut()
-    begins_again(bench, after_s=20)
+    bench.begin_again(after_s=20)
     assert "undecided" in bench.said
 
 
@@ -229,7 +221,7 @@ def test_a_cancel_in_flight_is_asked_for_again_at_once() -> None:
     bench.wait(RULES.order_timeout_ns / SECOND_NS)
     assert entry.state is OrderState.CANCELLING
     bench.take()
-    begins_again(bench, after_s=0.1)
+    bench.begin_again(after_s=0.1)
     assert bench.took() == ["cancel entry"]
 
 
@@ -384,8 +376,9 @@ def test_every_frame_about_an_order_of_ours_makes_older_reads_worthless() -> Non
 
 def test_after_a_restart_no_price_of_before_is_fresh() -> None:
     bench = Bench()
-    bench.price(TRIGGER + 5)
-    begins_again(bench, after_s=0.1)
+    bench.price(TRIGGER)
+    assert is_feed_fresh(bench.state, bench.now_ns)
+    bench.begin_again(after_s=0.1)
     assert not is_feed_fresh(bench.state, bench.now_ns)
 
 

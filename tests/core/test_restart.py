@@ -7,27 +7,18 @@ import pytest
 from olaf_async.core.engine import Plan
 from olaf_async.core.past import Past
 from olaf_async.core.rules import SECOND_NS
-from olaf_async.domain.events import Command, Marked, OrderRow, RunBegan, Status
+from olaf_async.domain.events import Command, Marked, OrderRow, Status
 from olaf_async.domain.intents import CancelOrder, ModifyOrder
 from olaf_async.domain.order import OrderState, PriceType, Role, Side, Terms
 from olaf_async.errors import ConfigError
 from tests.core.bench import ENTRY, EXIT_NS, INITIAL, RULES, STRATEGY, TRIGGER, Bench, plan, where
 
 
-def begins_again(bench: Bench, *unsent: str, after_s: float = 20) -> None:
-    """The engine dies: what its desk had not sent, and every answer under way, is lost; a new run begins."""
-    bench.is_desk_busy = False
-    bench.waiting.clear()
-    bench.open.clear()
-    bench.now_ns += round(after_s * SECOND_NS)
-    bench.tell(RunBegan(bench.now_ns, unsent))
-
-
 def test_an_entry_that_never_left_does_not_exist_and_its_trigger_has_lapsed() -> None:
     bench = Bench()
     bench.is_desk_busy = True
     bench.price(TRIGGER)
-    begins_again(bench)
+    bench.begin_again()
     assert (bench.state.entry, bench.state.armed_ns) == (None, None)
     assert bench.said == ["not_sent"]
     bench.books()
@@ -38,7 +29,7 @@ def test_an_entry_that_never_left_does_not_exist_and_its_trigger_has_lapsed() ->
 def test_an_order_that_was_called_off_after_its_sending_does_not_exist_either() -> None:
     bench = Bench()
     entry = bench.undercut()
-    begins_again(bench, entry.key)
+    bench.begin_again(entry.key)
     assert bench.state.entry is None
 
 
@@ -46,7 +37,7 @@ def test_an_entry_sent_and_never_answered_is_ours_once_the_books_show_it() -> No
     bench = Bench()
     entry = bench.undercut()
     bench.reach(entry, bench.open[0])
-    begins_again(bench)
+    bench.begin_again()
     assert entry.state is OrderState.UNDECIDED
     bench.books()
     assert (entry.state, entry.order_id) == (OrderState.WORKING, "1")
@@ -58,7 +49,7 @@ def test_what_it_filled_while_nobody_watched_is_told_and_protected_after_the_fir
     bench.reach(entry, bench.open[0])
     bench.take()
     bench.fill(entry, 4, tells=False)
-    begins_again(bench)
+    bench.begin_again()
     assert bench.took() == []
     bench.read_while_due()
     assert bench.took() == ["place stop"]
@@ -71,7 +62,7 @@ def test_what_it_filled_while_nobody_watched_is_told_and_protected_after_the_fir
 def test_an_entry_that_never_arrived_stays_undecided_until_its_absence_is_proved() -> None:
     bench = Bench()
     entry = bench.undercut()
-    begins_again(bench)
+    bench.begin_again()
     bench.read_while_due()
     bench.price(TRIGGER)
     assert where(entry) is OrderState.UNDECIDED
@@ -89,7 +80,7 @@ def test_a_stop_that_never_left_is_placed_after_a_read_of_the_books_and_not_befo
     bench.is_desk_busy = True
     bench.fill(entry)
     reads = bench.engine.account.asked_seq
-    begins_again(bench)
+    bench.begin_again()
     assert bench.engine.account.asked_seq > reads
     assert bench.took() == ["place stop"]
     assert bench.stop.terms == Terms(10, bench.stop.terms.price, bench.stop.terms.trigger)
@@ -102,7 +93,7 @@ def test_shares_that_were_sold_by_hand_meanwhile_get_no_stop() -> None:
     bench.is_desk_busy = True
     bench.fill(entry)
     bench.stranger(Side.SELL, 10, tells=False)
-    begins_again(bench)
+    bench.begin_again()
     assert bench.took() == []
     assert bench.state.held == 0
 
@@ -114,7 +105,7 @@ def test_a_change_in_flight_is_settled_by_the_row_that_stands() -> None:
     (raised,) = bench.take()
     assert isinstance(raised, ModifyOrder)
     bench.reach(stop, raised)
-    begins_again(bench)
+    bench.begin_again()
     assert stop.state is OrderState.MODIFY_UNDECIDED
     bench.books()
     assert (stop.state, stop.terms) == (OrderState.WORKING, raised.terms)
@@ -125,7 +116,7 @@ def test_a_cancel_in_flight_is_asked_for_again_without_waiting_for_books() -> No
     entry = bench.rest()
     bench.command(Command.HALT)
     assert bench.took() == ["cancel entry"]
-    begins_again(bench)
+    bench.begin_again()
     (again,) = bench.take()
     assert again == CancelOrder("ABC", again.request, entry.key, Role.ENTRY, "1")
     assert again.request > 2
@@ -138,7 +129,7 @@ def test_a_halt_and_the_daily_loss_outlive_the_run_and_an_orderly_stop_does_not(
     bench.settle()
     bench.command(Command.HALT)
     bench.command(Command.STOP)
-    begins_again(bench)
+    bench.begin_again()
     account = bench.engine.account
     assert (account.is_halted, account.is_loss_latched, account.is_stopping) == (True, True, False)
     bench.command(Command.RESUME)
@@ -150,7 +141,7 @@ def test_no_entry_leaves_on_a_price_of_the_run_before() -> None:
     entry = bench.rest()
     bench.end(entry)
     bench.settle()
-    begins_again(bench, after_s=1)
+    bench.begin_again(after_s=1)
     bench.read_while_due()
     assert bench.took() == []
     bench.price(TRIGGER)
@@ -173,7 +164,7 @@ def test_attempts_used_are_the_larger_of_the_journals_and_the_books() -> None:
     assert bench.state.attempts == 1
     looks_like_ours(bench, "7", 10)
     looks_like_ours(bench, "8", 10)
-    begins_again(bench)
+    bench.begin_again()
     bench.read_while_due()
     assert bench.state.attempts == 3
     assert "attempts_found" in bench.said
@@ -183,7 +174,7 @@ def test_attempts_used_are_the_larger_of_the_journals_and_the_books() -> None:
 def test_an_entry_at_work_that_the_journal_does_not_know_ends_new_risk_in_the_symbol() -> None:
     bench = Bench()
     looks_like_ours(bench, "7")
-    begins_again(bench)
+    bench.begin_again()
     bench.read_while_due()
     assert bench.frozen() == "order 7, at work, looks like our entry, and the journal does not know it"
     bench.price(TRIGGER)
@@ -195,7 +186,7 @@ def test_the_deadline_that_passed_while_nobody_watched_is_kept_after_the_first_r
     bench.hold()
     bench.take()
     bench.now_ns = EXIT_NS
-    begins_again(bench)
+    bench.begin_again()
     assert bench.took() == ["cancel stop"]
     bench.settle()
     bench.quote(ENTRY)
@@ -217,7 +208,7 @@ def test_a_stop_that_was_refused_is_placed_again_at_its_pace_though_the_clock_wa
     bench.price(ENTRY + 50)
     bench.refuse(bench.stop)
     bench.take()
-    begins_again(bench, after_s=SET_BACK_S)
+    bench.begin_again(after_s=SET_BACK_S)
     bench.read_while_due()
     bench.price(ENTRY + 50)
     bench.wait(2)
@@ -231,7 +222,7 @@ def test_a_stop_does_not_wait_for_the_rate_of_a_clock_that_was_set_back() -> Non
     bench.fill(entry)
     bench.engine.account.sends.extend([bench.now_ns] * RULES.max_orders_per_s)
     bench.engine.account.urgent_until_ns = bench.now_ns + SECOND_NS
-    begins_again(bench, after_s=SET_BACK_S)
+    bench.begin_again(after_s=SET_BACK_S)
     bench.read_while_due()
     bench.wait(1)
     bench.desk()
@@ -244,7 +235,7 @@ def test_a_cancel_that_was_refused_is_asked_for_again_though_the_clock_was_set_b
     bench.command(Command.FLATTEN)
     bench.refuse(stop)
     bench.take()
-    begins_again(bench, after_s=SET_BACK_S)
+    bench.begin_again(after_s=SET_BACK_S)
     bench.wait(2)
     assert bench.took() == ["cancel stop"]
 
@@ -255,7 +246,7 @@ def test_a_stop_for_too_few_is_made_bigger_though_the_clock_was_set_back() -> No
     bench.fill(bench.entry, 6)
     bench.refuse(stop)
     bench.take()
-    begins_again(bench, after_s=SET_BACK_S)
+    bench.begin_again(after_s=SET_BACK_S)
     bench.read_while_due()
     bench.wait(2)
     assert bench.took() == ["modify stop"]
@@ -266,7 +257,7 @@ def test_what_was_seen_by_a_clock_that_was_ahead_counts_as_seen_now() -> None:
     stop = bench.hold()
     bench.tell(Marked(bench.later(), (("ABC", ENTRY),)))
     bench.price(INITIAL)
-    begins_again(bench, after_s=SET_BACK_S)
+    bench.begin_again(after_s=SET_BACK_S)
     now_ns, state = bench.now_ns, bench.state
     assert bench.engine.account.marked_ns == now_ns
     assert (stop.sent_ns, state.touched_ns, state.armed_ns) == (now_ns, now_ns, None)
@@ -276,7 +267,7 @@ def test_a_clock_that_has_gone_on_changes_no_time() -> None:
     bench = Bench()
     stop = bench.hold()
     sent_ns = stop.sent_ns
-    begins_again(bench)
+    bench.begin_again()
     assert sent_ns is not None
     assert stop.sent_ns == sent_ns
 
@@ -305,7 +296,7 @@ def test_a_run_with_a_smaller_quantity_sells_nothing_of_what_is_held_and_leaves_
     stop = bench.hold()
     bench.take()
     bench.engine.carry_on([plan("ABC")], replace(RULES, quantity=4))
-    begins_again(bench)
+    bench.begin_again()
     bench.read_while_due()
     assert bench.took() == []
     assert (bench.state.held, stop.state) == (10, OrderState.WORKING)
@@ -339,7 +330,7 @@ def test_a_symbol_that_was_flattened_before_it_traded_does_not_trade_after_a_res
     bench = Bench()
     bench.command(Command.FLATTEN, "ABC")
     bench.engine.carry_on([plan("ABC")], RULES)
-    begins_again(bench)
+    bench.begin_again()
     bench.books()
     bench.price(TRIGGER)
     assert bench.took() == []
@@ -349,7 +340,7 @@ def test_nor_does_it_by_other_settings() -> None:
     bench = Bench()
     bench.command(Command.FLATTEN)
     bench.engine.carry_on([changed()], RULES)
-    begins_again(bench)
+    bench.begin_again()
     bench.books()
     bench.price(TRIGGER)
     assert bench.took() == []
@@ -386,7 +377,7 @@ def test_an_entry_at_rest_is_taken_back_once_the_book_shows_that_no_attempt_is_l
     bench.hold_and_stop_out()
     bench.rest()
     traded_unknown_to_the_journal(bench, 2)
-    begins_again(bench)
+    bench.begin_again()
     bench.read_while_due()
     assert bench.state.attempts == 3
     assert bench.took() == ["cancel entry"]
@@ -399,7 +390,7 @@ def test_a_run_that_is_allowed_fewer_attempts_takes_an_entry_at_rest_back() -> N
     bench.hold_and_stop_out()
     bench.rest()
     bench.engine.carry_on([plan("ABC")], replace(RULES, max_attempts=1))
-    begins_again(bench)
+    bench.begin_again()
     bench.read_while_due()
     assert bench.took() == ["cancel entry"]
 
@@ -415,7 +406,7 @@ def test_shares_that_an_entry_like_ours_brought_and_the_journal_does_not_know_ca
     """Found with a journal that was lost: nobody looked after them, and all was called well."""
     bench = Bench()
     looks_like_ours(bench, "7", 10)
-    begins_again(bench)
+    bench.begin_again()
     bench.read_while_due()
     assert bench.frozen() == (
         "10 shares are held of an entry like ours that the journal does not know:"
@@ -426,6 +417,6 @@ def test_shares_that_an_entry_like_ours_brought_and_the_journal_does_not_know_ca
 def test_shares_of_such_an_entry_that_are_sold_again_call_nobody() -> None:
     bench = Bench()
     traded_unknown_to_the_journal(bench, 1)
-    begins_again(bench)
+    bench.begin_again()
     bench.read_while_due()
     assert (bench.frozen(), bench.state.attempts) == (None, 1)
