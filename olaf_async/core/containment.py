@@ -28,7 +28,6 @@ def let_act(account: Account, trader: Trader, at_ns: int, act: Callable[[], None
     except _BROKEN as broken:
         _take_back(account, trader, mark)
         trader.stand_back(str(broken), at_ns)
-        mark = len(account.out)
         try:
             trader.look_again(at_ns)
         except _BROKEN as again:

@@ -145,7 +145,6 @@ class Engine:
                 " the settings of strategy and session back; what is changed can begin tomorrow"
             )
         self.traders = traders
-        self.account.exposed = {symbol: trader.state.is_exposed for symbol, trader in traders.items()}
 
     # --- events -----------------------------------------------------------------------------------
 

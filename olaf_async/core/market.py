@@ -78,7 +78,6 @@ class SymbolMarket:
         self._open: Paise | None = None
         self.high: Paise = NO_LOW
         self.low: Paise = NO_HIGH
-        self._end_ns = self.limit_ns = session.open_ns
         self._roll(session.open_ns)
 
     def take(self, price: Paise, at_ns: int) -> PriceTouched | None:

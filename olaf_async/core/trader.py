@@ -55,7 +55,7 @@ class Trader:
         self.absorbed: tuple[dict[str, OrderRow], dict[str, reconcile.Executions]] = {}, {}
         self.digest: bytes | None = None
         self.absorbed_digest: tuple[object, bytes] = None, b""
-        self.guard = guard_of(setup.direction, None, None, NEVER_NS, wants_bars=False)
+        self.guard: Guard
         self._step(session.open_ns)
 
     @property
@@ -80,7 +80,6 @@ class Trader:
         state.is_unread = True
         state.last_ns = -NEVER_NS
         state.quote_asked_ns = -NEVER_NS
-        self.absorbed = {}, {}
         for order in (*state.slots, *state.phantoms):
             evidence.asker_gone(state, order, event)
         self._step(event.at_ns)
@@ -209,7 +208,7 @@ class Trader:
             state.leave(ExitReason.RISK)
         elif state.keep and state.held <= state.keep and state.exit is None:
             state.keep, state.leaving = 0, None
-        elif state.leaving is None and state.frozen is None and 0 < state.held > state.intended:
+        elif state.leaving is None and state.frozen is None and state.held > state.intended:
             # Where it is not certain that both are ours, the symbol is frozen and both are protected.
             text = f"{state.symbol}: {state.held} shares are held where {state.intended} were planned"
             state.say(Severity.ALARM, "excess", f"{text}; the excess is sold, the symbol is done for today")

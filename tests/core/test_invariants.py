@@ -16,6 +16,7 @@ from olaf_async.domain.order import Order, OrderState, PriceType, Role, Side, Te
 from olaf_async.errors import InvariantBroken
 from olaf_async.strategies.eighty_twenty import EightyTwenty
 from olaf_async.strategies.protocol import Oriented
+from tests.core import bench as benches
 from tests.core.bench import ENTRY, EXIT_NS, INITIAL, RULES, SESSION, STRATEGY, Bench, where
 
 STOP = Terms(10, 98_00, INITIAL)
@@ -119,6 +120,15 @@ def test_a_broken_invariant_is_named(name: str, breaks: Callable[[SymbolState], 
     breaks(state)
     with pytest.raises(InvariantBroken, match=f"ABC: {name}: "):
         check(state)
+
+
+def test_a_price_of_one_paisa_is_a_price_where_prices_lie_a_paisa_apart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(benches, "TICK", 1)
+    state = holding()
+    place(state, Role.EXIT, Terms(10, 1))
+    check(state)
 
 
 def test_more_attempts_than_allowed_are_no_news_once_the_symbol_is_frozen() -> None:
