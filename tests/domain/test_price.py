@@ -85,3 +85,10 @@ def test_a_price_exactly_at_the_edge_is_near_and_one_paisa_beyond_is_not() -> No
     assert is_near(100 + edge, 100)
     assert is_near(100 - edge, 100)
     assert not is_near(100 + edge + 1, 100)
+
+
+def test_a_hundred_places_before_the_point_are_a_price_and_a_hundred_and_one_are_none() -> None:
+    """A text like 1e999999 would take all memory there is."""
+    assert to_paise("1e100") == 10**102
+    with pytest.raises(PriceError, match="is not a number of rupees"):
+        to_paise("1e101")
