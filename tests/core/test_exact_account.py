@@ -14,7 +14,7 @@ from olaf_async.core.limits import stop_limit
 from olaf_async.core.rules import SECOND_NS, Rules
 from olaf_async.core.state import SymbolState
 from olaf_async.domain.events import BooksFailed, Command
-from olaf_async.domain.order import Role, Side
+from olaf_async.domain.order import OrderState, Role, Side
 from olaf_async.errors import InvariantBroken
 from tests.core.bench import RULES, Bench, plan
 
@@ -163,6 +163,19 @@ def test_what_was_told_in_a_step_that_contradicts_itself_is_told() -> None:
     bench = Bench(check=never_with_others)
     bench.stranger(Side.BUY, 5)
     assert bench.said == ["foreign_fill", "frozen"]
+
+
+def test_what_was_asked_for_in_such_a_step_is_never_sent() -> None:
+    def no_stop_while_all_is_well(state: SymbolState) -> None:
+        if state.stop is not None and state.frozen is None:
+            raise InvariantBroken("made to fail")
+
+    bench = Bench(check=no_stop_while_all_is_well)
+    bench.fill(bench.rest())
+    assert [order.key for order in bench.state.retired if order.state is OrderState.REJECTED] == [
+        "ABC/2-stop"
+    ]
+    assert [intent.key for intent in bench.take()] == ["ABC/3-stop"]
 
 
 # --- prices ---------------------------------------------------------------------------------------------

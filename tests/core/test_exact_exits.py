@@ -76,6 +76,21 @@ def test_where_prices_lie_a_paisa_apart_a_paisa_is_reason_enough_to_reprice_an_e
     assert chase.terms == Terms(10, 98_99)
 
 
+def test_a_change_of_an_exit_that_landed_late_is_no_raise_of_a_stop() -> None:
+    """The next change asks for the same."""
+    bench = Bench()
+    out(bench)
+    bench.stranger(Side.SELL, 4)
+    bench.lose(bench.exit)
+    bench.books()
+    bench.show(bench.id_of(bench.exit), replace(bench.exit.terms, quantity=6))
+    bench.take()
+    bench.books()
+    assert "late_raise" not in bench.said
+    bench.wait(1)
+    assert bench.took() == ["modify exit"]
+
+
 # --- the deadline ---------------------------------------------------------------------------------------
 
 
