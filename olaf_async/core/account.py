@@ -57,9 +57,10 @@ class Account:
         self.requests += 1
         return self.requests
 
-    def see(self, order_id: str) -> None:
+    def see(self, *order_ids: str) -> None:
         """Remember every order id of the day, whosever, with the sequence number of its first sight."""
-        self.seen_ids.setdefault(order_id, self.seq)
+        for order_id in order_ids:
+            self.seen_ids.setdefault(order_id, self.seq)
 
     def say(self, symbol: str | None, severity: Severity, code: str, text: str) -> None:
         """Tell the log or a person."""

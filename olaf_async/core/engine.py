@@ -302,8 +302,7 @@ class Engine:
             for order_id, seq in account.seen_ids.items()
             if seq <= event.asked_seq and order_id not in present
         ]
-        for order_id in (*present, *(trade.order_id for trade in event.trades)):
-            account.see(order_id)
+        account.see(*present, *[trade.order_id for trade in event.trades])
         parts = reconcile.by_symbol(event, self.traders, contains_all=not missing)
         for symbol, books in parts.items():
             trader = self.traders[symbol]
@@ -464,7 +463,10 @@ class Engine:
             return NEVER_NS
         if account.realised != account.marked_realised:
             return account.marked_ns
-        return account.marked_ns + SECOND_NS if self.held_symbols else NEVER_NS
+        for trader in self.traders.values():
+            if trader.is_to_be_valued:
+                return account.marked_ns + SECOND_NS
+        return NEVER_NS
 
     def guard(self, symbol: str) -> Guard:
         """What would wake the core for this symbol."""
@@ -478,8 +480,7 @@ class Engine:
     @property
     def held_symbols(self) -> tuple[str, ...]:
         """Symbols whose position is open, or closed and not reported yet; for the once-a-second mark."""
-        positions = ((symbol, trader.state.position) for symbol, trader in self.traders.items())
-        return tuple(symbol for symbol, position in positions if position.held or position.entered)
+        return tuple(symbol for symbol, trader in self.traders.items() if trader.is_to_be_valued)
 
 
 def _is_raise(order: Order, intent: OrderIntent) -> bool:

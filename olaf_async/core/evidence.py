@@ -372,7 +372,7 @@ def foreign_fill(state: SymbolState, order_id: str, signed: int, price: Paise, n
     What closes our position takes its quantity out of our hands at once, so that nothing of ours sells it a
     second time.
     """
-    other = state.foreign.get(order_id, Foreign())
+    other = state.foreign.get(order_id) or Foreign()
     if abs(signed) <= abs(other.signed):
         # What an order has filled only grows: this is older news of it, or none.
         return

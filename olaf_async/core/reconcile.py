@@ -53,7 +53,7 @@ def by_symbol(event: BooksRead, symbols: Collection[str], *, contains_all: bool)
     """
     rows: dict[str, dict[str, OrderRow]] = {symbol: {} for symbol in symbols}
     executions: dict[str, dict[str, Executions]] = {symbol: {} for symbol in symbols}
-    net = dict.fromkeys(symbols, 0)
+    net, traded = dict.fromkeys(symbols, 0), dict.fromkeys(symbols, 0)
     for row in event.orders:
         if row.symbol in rows:
             rows[row.symbol][row.order_id] = row
@@ -63,8 +63,10 @@ def by_symbol(event: BooksRead, symbols: Collection[str], *, contains_all: bool)
             done = of_symbol.get(trade.order_id)
             if done is None:
                 done = of_symbol[trade.order_id] = Executions()
-            done.quantity += trade.side.sign * trade.quantity
-            done.value += trade.side.sign * trade.quantity * trade.price
+            signed = trade.side.sign * trade.quantity
+            done.quantity += signed
+            done.value += signed * trade.price
+            traded[trade.symbol] += signed
     for position in event.positions:
         if position.symbol in net:
             net[position.symbol] = position.quantity
@@ -77,7 +79,7 @@ def by_symbol(event: BooksRead, symbols: Collection[str], *, contains_all: bool)
             net[symbol],
             contains_all
             and executions[symbol].keys() <= rows[symbol].keys()
-            and net[symbol] == sum(done.quantity for done in executions[symbol].values()),
+            and net[symbol] == traded[symbol],
         )
         for symbol in symbols
     }
@@ -158,9 +160,11 @@ def _bind(state: SymbolState, books: SymbolBooks) -> None:
 
     Until settle time ends, a second such id is watched for.
     """
-    fresh = [row for order_id, row in books.rows.items() if evidence.find_by_id(state, order_id) is None]
-    for order in state.orders:
-        if _is_past_settling(state, order, books):
+    orders = state.orders
+    ours = {order.order_id for order in orders}
+    fresh = [row for order_id, row in books.rows.items() if order_id not in ours]
+    for order in orders:
+        if order.is_bound_by_books and _is_past_settling(state, order, books):
             order.is_bound_by_books = False
         is_tombstone = order.state is OrderState.ABSENT and order.order_id is None
         if order.is_bound_by_books or is_tombstone or is_unanswered(order):
@@ -341,8 +345,9 @@ def _doubt_stop(state: SymbolState, stop: Order, books: SymbolBooks) -> None:
 
 def _foreign(state: SymbolState, books: SymbolBooks, now_ns: int) -> None:
     """Trades of orders that are not ours. One whose order is not in the book yet may still turn out ours."""
+    ours = {order.order_id for order in state.orders}
     for order_id, done in books.executions.items():
-        if evidence.find_by_id(state, order_id) is not None or not done.quantity:
+        if order_id in ours or not done.quantity:
             continue
         if order_id in books.rows:
             price = abs(done.value) // abs(done.quantity)
@@ -382,6 +387,8 @@ def _is_behind(order: Order, books: SymbolBooks) -> bool:
 
 def _take_explained(state: SymbolState, books: SymbolBooks, now_ns: int) -> None:
     """Shares of a fill heard of after somebody else had sold them: the read that shows both explains it."""
+    if not state.foreign:
+        return
     for order_id, done in books.executions.items():
         other = state.foreign.get(order_id)
         gone = min(state.untaken, state.held - max(0, state.orient(books.net)))

@@ -19,7 +19,6 @@ from olaf_async.strategies.protocol import Oriented, Strategy
 
 CONFIRMING_READS = 2
 """Reads of the books that must agree before a number in them is acted on."""
-_NO_ORDERS = None, None, None
 
 
 @dataclass(slots=True)
@@ -158,7 +157,7 @@ class SymbolState:
         Held, or seen in the account while our entry is undecided, and never more than the account is known
         to hold.
         """
-        known = self.held + self.provisional
+        known = self.position.held + self.provisional
         return known if self.ceiling is None else min(known, self.ceiling)
 
     @property
@@ -194,8 +193,9 @@ class SymbolState:
     @property
     def slots(self) -> tuple[Order, ...]:
         """The orders in the three slots."""
-        slots = self.entry, self.stop, self.exit
-        return () if slots == _NO_ORDERS else tuple(filter(None, slots))
+        if self.entry is None and self.stop is None and self.exit is None:
+            return ()
+        return tuple(filter(None, (self.entry, self.stop, self.exit)))
 
     @property
     def orders(self) -> tuple[Order, ...]:
@@ -210,7 +210,7 @@ class SymbolState:
 
     def orient(self, price: int) -> int:
         """Raw to oriented and back."""
-        return price * self.direction
+        return price * self.setup.direction
 
     def new_key(self, role: Role) -> str:
         """A name for a new order, unique in the day."""
@@ -265,6 +265,8 @@ class SymbolState:
     @property
     def is_waiting_for_evidence(self) -> bool:
         """Whether the books should be read every second for this symbol."""
+        if not self.orders_made:
+            return False
         is_short = 0 < self.shortfall_reads < CONFIRMING_READS
         if self.held < 0 or self.provisional or self.stops_gone > 1 or is_short:
             return True
@@ -272,14 +274,23 @@ class SymbolState:
             return True
         if self.entry is not None and not self.account.is_stream_up and self.is_entry_at_work:
             return True
-        # Asked after every event, hence loops: they cost little for a symbol without orders, as most are.
-        for order in self.slots:
+        return self.is_unreported or self._is_order_in_question
+
+    @property
+    def _is_order_in_question(self) -> bool:
+        """Whether the books may yet say otherwise of an order. Asked after every event, hence loops."""
+        for order in (self.entry, self.stop, self.exit):
+            if order is None:
+                continue
             if order.changed_ns or order.doubted_ns or order.is_unsettled or order.is_bound_by_books:
                 return True
         for order in self.phantoms:
             if order.is_unsettled or order.is_bound_by_books:
                 return True
-        return self.is_unreported or any(order.is_bound_by_books for order in self.retired)
+        for order in self.retired:  # noqa: SIM110 -- a generator has a frame of its own
+            if order.is_bound_by_books:
+                return True
+        return False
 
     @property
     def is_unreported(self) -> bool:

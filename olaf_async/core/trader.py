@@ -69,6 +69,12 @@ class Trader:
         state = self.state
         return (state.setup, state.session, state.strategy) == (setup, session, strategy)
 
+    @property
+    def is_to_be_valued(self) -> bool:
+        """Whether its position is open, or closed and not reported yet."""
+        position = self.state.position
+        return bool(position.held or position.entered)
+
     # --- events -----------------------------------------------------------------------------------
 
     def run_began(self, event: RunBegan) -> None:
@@ -208,7 +214,7 @@ class Trader:
             state.leave(ExitReason.RISK)
         elif state.keep and state.held <= state.keep and state.exit is None:
             state.keep, state.leaving = 0, None
-        elif state.leaving is None and state.frozen is None and state.held > state.intended:
+        elif state.held and state.leaving is None and state.frozen is None and state.held > state.intended:
             # Where it is not certain that both are ours, the symbol is frozen and both are protected.
             text = f"{state.symbol}: {state.held} shares are held where {state.intended} were planned"
             state.say(Severity.ALARM, "excess", f"{text}; the excess is sold, the symbol is done for today")

@@ -141,7 +141,8 @@ class Pump:
     def _run_due(self, at_ns: int) -> None:
         """What all symbols have due by then: first the bars, then the timers, then the mark."""
         for market in self.markets.values():
-            self._close_bars(market, at_ns)
+            if market.guard.wants_bars:
+                self._close_bars(market, at_ns)
         for market in self.markets.values():
             self._run_due_of(market, at_ns)
         if self.engine.mark_due_ns() <= at_ns:
@@ -149,7 +150,8 @@ class Pump:
 
     def _run_due_of(self, market: SymbolMarket, at_ns: int) -> None:
         """One symbol's bars and timers due by then; a print's own time may be ahead of the clock's."""
-        self._close_bars(market, at_ns)
+        if market.guard.wants_bars:
+            self._close_bars(market, at_ns)
         while market.guard.due_ns <= at_ns:
             timer = market.pop_timer(max(at_ns, self._clock.now_ns()))
             assert timer is not None, "it is due"
@@ -173,8 +175,9 @@ class Pump:
 
     def _handle(self, event: Event) -> None:
         intents = self._ask(event)
+        traders = self.engine.traders
         for symbol, market in self.markets.items():
-            market.guard = self.engine.guard(symbol)
+            market.guard = traders[symbol].guard
         for intent in intents:
             self._tell(intent)
         if self._outlet is not None:

@@ -63,6 +63,8 @@ class Slot:
 
     def take(self) -> list[Print]:
         """Empty the slot: the prints that may matter, in the order in which they came."""
+        if not self._batches:
+            return []
         batches, self._batches = self._batches, []
         return [print_ for batch in batches for print_ in batch.prints()]
 

@@ -117,7 +117,8 @@ class SimLoop(SealedLoop):
         self, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
     ) -> asyncio.Handle:
         """Run ``callback`` in the next round."""
-        self._check_open()
+        if self._closed:
+            self._check_open()
         handle = asyncio.Handle(callback, args, self, context)
         self._ready.append(handle)
         return handle
@@ -157,7 +158,8 @@ class SimLoop(SealedLoop):
         self, when_ns: int, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
         """Run ``callback`` at exactly ``when_ns`` on the scale of `now_ns`; past times are due at once."""
-        self._check_open()
+        if self._closed:
+            self._check_open()
         handle = asyncio.TimerHandle((when_ns - self._start_ns) / NS_PER_S, callback, args, self, context)
         heapq.heappush(self._timers, (when_ns, next(self._numbers), handle))
         return handle
@@ -218,8 +220,9 @@ class SimLoop(SealedLoop):
             self.stop()
 
     def _run_round(self) -> None:
-        self._collect_due_timers()
-        ready = self._ready
+        ready, timers = self._ready, self._timers
+        if not ready or (timers and timers[0][0] <= self.now_ns):
+            self._collect_due_timers()
         steps = len(ready)
         if self._steps >= self._steps_max:
             raise Livelock(self._report(f"{self._steps_max} steps and time stands still"))
@@ -239,7 +242,7 @@ class SimLoop(SealedLoop):
     def _collect_due_timers(self) -> None:
         timers, ready = self._timers, self._ready
         if not ready and not self._stopping:
-            while timers and timers[0][2].cancelled():
+            while timers and timers[0][2]._cancelled:  # noqa: SLF001 -- asked once a round
                 heapq.heappop(timers)
             if not timers:
                 raise Deadlock(self._report("nothing is ready and no timer is set"))

@@ -8,7 +8,7 @@ has no owner: timers, done-callbacks. ``fifo`` is stock asyncio's order.
 """
 
 import asyncio
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from olaf_async.sim.choices import Choices
@@ -97,8 +97,8 @@ def _admit(heads: Iterable[object | None], ranks: list[object | None], choices: 
         ranks.insert(len(ranks) - choices.draw("priority", len(ranks) + 1), lane)
 
 
-def _front(heads: Container[object | None], ranks: list[object | None]) -> object | None:
-    return next(lane for lane in ranks if lane in heads)
+def _front(heads: Iterable[object | None], ranks: list[object | None]) -> object | None:
+    return min(heads, key=ranks.index)
 
 
 def _fifo(_choices: Choices) -> Pick:

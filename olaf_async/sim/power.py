@@ -237,8 +237,9 @@ class Disk:
         """See Journal."""
         self._seq += 1
         self._pending.append(Record(self._seq, entry, at_ns, body, fingerprint))
-        self._is_urgent |= entry in self._durable or must_outlive_a_power_cut(body)
-        if entry in self._durable:
+        is_durable = entry in self._durable
+        self._is_urgent |= is_durable or must_outlive_a_power_cut(body)
+        if is_durable:
             self._write()
         return self._seq
 

@@ -8,6 +8,7 @@ waited for it could not be repeated. Knows neither order nor time; those are `lo
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NoReturn, TypeAlias
 
 from olaf_async.errors import OlafError
@@ -38,7 +39,7 @@ class SealedLoop(asyncio.AbstractEventLoop):
     """The part of a simulated loop that has nothing to do with order and time."""
 
     def __init__(self) -> None:
-        self._closed = self._debug = False
+        self._closed = False
         self._unhandled: list[Exception] = []
         self._error_handler: _ErrorHandler | None = None
 
@@ -78,13 +79,12 @@ class SealedLoop(asyncio.AbstractEventLoop):
             wrapped.__cause__ = error
             self._unhandled.append(wrapped)
 
-    def get_debug(self) -> bool:
-        """Whether handles and futures remember where they were made."""
-        return self._debug
+    get_debug = staticmethod(partial(bool, 0))
+    """Whether handles and futures remember where they were made. Each asks: hence a call without a frame."""
 
     def set_debug(self, enabled: bool) -> None:  # noqa: FBT001 - asyncio's signature
         """Change neither order nor time; slow callbacks are not reported, for time stands still in them."""
-        self._debug = enabled
+        self.get_debug = partial(bool, enabled)
 
     def set_task_factory(self, factory: object) -> None:
         """Take None only.

@@ -365,7 +365,8 @@ def test_a_frozen_symbol_is_unsafe_while_it_holds_shares_and_not_after() -> None
 def test_shares_sold_too_much_are_unsafe() -> None:
     async def scene(world: World, _: Operator) -> None:
         await world.enters()
-        world.state().position.left = SHARES + 3  # no story leads there that a broker would not have to break
+        # No story leads there that a broker would not have to break.
+        world.state().position.leave(SHARES + 3, 0, 0)
 
     told = seen(scene)
     assert told.unsafe == ("INFY: 3 shares sold too much",)
