@@ -450,7 +450,7 @@ EVIDENCE = (
     ),
     _RECONCILE(
         "a read is complete only with every order seen earlier today, and trades that add up to the position",
-        on="            and net[symbol] == sum(done.quantity for done in executions[symbol].values()),\n",
+        on="            and net[symbol] == traded[symbol],\n",
         off=",\n",
         tests=(
             "tests/core/test_reconcile.py::test_an_empty_position_book_counts_only_beside_a_tradebook_that_nets_to_it",
@@ -812,7 +812,7 @@ PROTECTION = (
     Mechanism(
         "of two entries that both filled the excess is sold",
         f"{CORE}/trader.py",
-        "        elif state.leaving is None and state.frozen is None and 0 < state.held > state.intended:\n",
+        "        elif state.held and state.leaving is None and state.frozen is None and state.held > state.intended:\n",
         "        elif False:\n",
         (
             "tests/core/test_exits.py::test_of_two_entries_that_filled_the_excess_is_sold_and_the_rest_protected_again",
