@@ -812,8 +812,8 @@ PROTECTION = (
     Mechanism(
         "of two entries that both filled the excess is sold",
         f"{CORE}/trader.py",
-        "        elif state.held and state.leaving is None and state.frozen is None and state.held > state.intended:\n",
-        "        elif False:\n",
+        " and state.frozen is None and state.held > state.intended:\n",
+        " and False:\n",
         (
             "tests/core/test_exits.py::test_of_two_entries_that_filled_the_excess_is_sold_and_the_rest_protected_again",
         ),
