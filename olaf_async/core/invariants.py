@@ -5,7 +5,7 @@ I2  A closing order is asked for only for shares that are held (or seen in the a
 I3  Every price asked for is a positive multiple of the tick.
 I4  A stop never lies below the trade's initial stop.
 I5  An entry is asked for only while nothing is held and no other order stands.
-I6  Entries filled today are within the limit, unless the symbol is already frozen.
+I6  An entry is asked for only while fewer have filled today than are allowed.
 """
 
 from collections.abc import Callable
@@ -25,8 +25,6 @@ def check(state: SymbolState) -> None:
         _require(state.entry is None and state.stop is None, state, "I1: an exit beside an entry or a stop")
     if state.initial_level is not None and state.stop_level is not None:
         _require(state.stop_level >= state.initial_level, state, "I4: the stop lies below the initial stop")
-    is_within = state.attempts <= state.rules.max_attempts or state.frozen is not None
-    _require(is_within, state, f"I6: {state.attempts} filled entries")
     for intent in state.account.out:
         if isinstance(intent, PlaceOrder | ModifyOrder) and intent.symbol == state.symbol:
             _check_intent(state, intent)
@@ -42,6 +40,8 @@ def _check_intent(state: SymbolState, intent: PlaceOrder | ModifyOrder) -> None:
     if intent.role is Role.ENTRY:
         is_alone = state.held == 0 and state.stop is None and state.exit is None
         _require(is_alone, state, "I5: an entry while something is held or stands")
+        is_within = state.attempts < state.rules.max_attempts
+        _require(is_within, state, f"I6: an entry after {state.attempts} that have filled")
         return
     order = state.stop if intent.role is Role.STOP else state.exit
     already = order.filled if order is not None else 0

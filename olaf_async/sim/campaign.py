@@ -57,6 +57,7 @@ SOMETIMES: Final = (
     "server restart",
     "journal fails",
     "send without a record",
+    "other settings",
     "key refused",
     "other mode",
     "order queued",

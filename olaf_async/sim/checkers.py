@@ -101,6 +101,7 @@ class Checkers:
         self.handled = 0
         self._server = server
         self._rules = rules
+        self._are_fewer_allowed = False
         self._seen = 0
         self._told_ns, self._told = 0, 0
         self._exits_since: dict[str, int] = {}
@@ -110,6 +111,13 @@ class Checkers:
         self.truths = {
             symbol: Truth(setup, setup.quantity or rules.quantity) for symbol, setup in setups.items()
         }
+
+    def hold_to(self, rules: Rules) -> None:
+        """From now on these limits hold; an entry of before may still fill as it was sent."""
+        self._are_fewer_allowed |= rules.max_attempts < self._rules.max_attempts
+        self._rules = rules
+        for truth in self.truths.values():
+            truth.planned = max(truth.planned, truth.setup.quantity or rules.quantity)
 
     def broken(self, promise: str, symbol: str | None, text: str) -> None:
         """Take down that a promise was broken."""
@@ -285,7 +293,9 @@ class Checkers:
     def _frozen(self, truth: Truth, say: Say) -> None:
         """A freeze must be over something that another hand, a person or the server did."""
         is_foreign = any(part in say.text for part in _FOREIGN) and (truth.against or truth.strange)
-        if not is_foreign and "a person has halted it" not in say.text:
+        # An entry at rest may fill before it is taken back because fewer are allowed by now.
+        is_one_more = "entries have filled where" in say.text and self._are_fewer_allowed
+        if not is_foreign and not is_one_more and "a person has halted it" not in say.text:
             self.broken("I5", truth.setup.symbol, say.text)
 
     def heard(self, tick: Tick) -> None:

@@ -104,6 +104,7 @@ async def _live(world: World) -> None:
         if is_over or world.checkers.violations:
             break
         await world.downtime()
+        world.settings_may_change()
     life.cut()
 
 

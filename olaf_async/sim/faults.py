@@ -44,6 +44,7 @@ class Fault(Enum):
     SESSION = "session"
     MODE = "mode"
     APPROVAL = "approval"
+    SETTINGS = "settings"
 
 
 MEANINGS = {
@@ -68,6 +69,7 @@ MEANINGS = {
     Fault.SESSION: "the key is refused: every call, and on some days the stream and the feed too",
     Fault.MODE: "the server is switched to its other mode, and back",
     Fault.APPROVAL: "semi-auto mode: orders wait for a person, who approves them or does not",
+    Fault.SETTINGS: "a new start by other settings: quantity, attempts, positions, patience, daily loss",
 }
 """In words, for whoever asks for a list."""
 

@@ -34,7 +34,7 @@ from olaf_async.sim.checkers import Checkers
 from olaf_async.sim.choices import Choices
 from olaf_async.sim.faults import MS_NS, RARER, SECOND_NS, Fault, Swarm
 from olaf_async.sim.life import Life, unstamped
-from olaf_async.sim.limits import rules_of
+from olaf_async.sim.limits import changed, rules_of
 from olaf_async.sim.mailbox import wake
 from olaf_async.sim.power import PowerLoop
 from olaf_async.sim.prices import Print, path
@@ -291,6 +291,13 @@ class World:
         await self._until(min(until_ns, max(self.calm_ns, self.loop.now_ns + SECOND_NS)))
         while self.is_disk_full() or self.server.is_switched:
             await self._until(self.loop.now_ns + SECOND_NS)
+
+    def settings_may_change(self) -> None:
+        """Whoever starts the engine again may have set something otherwise."""
+        if self.faults.has(Fault.SETTINGS) and (rules := changed(self.rules, self.choices)) != self.rules:
+            self.saw("other settings")
+            self.rules = rules
+            self.checkers.hold_to(rules)
 
     async def _until(self, at_ns: int) -> None:
         sent_on = self.loop.create_future()

@@ -17,7 +17,7 @@ from olaf_async.errors import InvariantBroken
 from olaf_async.strategies.eighty_twenty import EightyTwenty
 from olaf_async.strategies.protocol import Oriented
 from tests.core import bench as benches
-from tests.core.bench import ENTRY, EXIT_NS, INITIAL, RULES, SESSION, STRATEGY, Bench, where
+from tests.core.bench import ENTRY, EXIT_NS, INITIAL, RULES, SESSION, STRATEGY, TRIGGER, Bench, where
 
 STOP = Terms(10, 98_00, INITIAL)
 
@@ -93,8 +93,10 @@ def entry_beside_a_stop(state: SymbolState) -> None:
     state.stop = Order("s", "ABC", Role.STOP, Side.SELL, PriceType.SL, STOP)
 
 
-def too_many_attempts(state: SymbolState) -> None:
-    state.attempts = state.rules.max_attempts + 1
+def entry_beyond_the_attempts(state: SymbolState) -> None:
+    state.position.leave(10, 10 * ENTRY, 1)
+    state.attempts = state.rules.max_attempts
+    place(state, Role.ENTRY, Terms(10, 100_30, ENTRY), Side.BUY)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +114,7 @@ def too_many_attempts(state: SymbolState) -> None:
         ("I4", stop_below_the_initial),
         ("I5", entry_while_holding),
         ("I5", entry_beside_a_stop),
-        ("I6", too_many_attempts),
+        ("I6", entry_beyond_the_attempts),
     ],
 )
 def test_a_broken_invariant_is_named(name: str, breaks: Callable[[SymbolState], None]) -> None:
@@ -131,10 +133,10 @@ def test_a_price_of_one_paisa_is_a_price_where_prices_lie_a_paisa_apart(
     check(state)
 
 
-def test_more_attempts_than_allowed_are_no_news_once_the_symbol_is_frozen() -> None:
+def test_more_attempts_than_are_allowed_by_now_are_no_contradiction() -> None:
+    """Found by the simulator: a new run that was allowed fewer froze what had been traded more often."""
     state = holding()
-    too_many_attempts(state)
-    state.frozen = "more entries have filled than are allowed"
+    state.attempts = state.rules.max_attempts + 1
     check(state)
 
 
@@ -202,18 +204,11 @@ def entry_beside_what_is_held() -> Bench:
     return bench
 
 
-def thawed_with_its_attempts_overdrawn() -> Bench:
-    bench = Bench(rules=replace(RULES, max_attempts=1))
-    first = bench.rest()
-    bench.wait(900)
-    bench.settle()
-    bench.fill(bench.rest(), 5)
-    bench.settle()
-    bench.fill(first, 5)
-    bench.settle()
-    bench.take()
-    bench.says.clear()
-    bench.command(Command.RESUME, "ABC")
+def entry_after_the_last() -> Bench:
+    bench = Bench(guards=Guards(entry={}))
+    bench.hold_and_stop_out()
+    bench.engine.account.rules = replace(RULES, max_attempts=1)
+    bench.price(TRIGGER)
     return bench
 
 
@@ -225,7 +220,7 @@ def thawed_with_its_attempts_overdrawn() -> Bench:
         ("I3", stop_off_the_tick),
         ("I4", stop_that_falls),
         ("I5", entry_beside_what_is_held),
-        ("I6", thawed_with_its_attempts_overdrawn),
+        ("I6", entry_after_the_last),
     ],
 )
 def test_a_broken_invariant_freezes_its_symbol_takes_back_what_was_asked_for_and_calls_a_person(

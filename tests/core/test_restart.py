@@ -395,6 +395,20 @@ def test_a_run_that_is_allowed_fewer_attempts_takes_an_entry_at_rest_back() -> N
     assert bench.took() == ["cancel entry"]
 
 
+def test_a_run_that_is_allowed_fewer_attempts_than_have_filled_looks_after_what_is_held() -> None:
+    """Found by simulation: the symbol was frozen, for its belief contradicted the new settings."""
+    bench = Bench()
+    bench.hold_and_stop_out()
+    stop = bench.hold()
+    bench.engine.carry_on([plan("ABC")], replace(RULES, max_attempts=1))
+    bench.begin_again()
+    bench.read_while_due()
+    assert (bench.frozen(), bench.state.attempts, bench.took()) == (None, 2, [])
+    bench.fill(stop)
+    bench.settle()
+    assert bench.state.is_done
+
+
 def test_an_entry_that_has_filled_in_part_is_not_one_attempt_too_many() -> None:
     bench = Bench(rules=replace(RULES, max_attempts=1))
     bench.fill(bench.rest(), 4)

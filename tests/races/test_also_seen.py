@@ -19,7 +19,7 @@ from olaf_async.domain.order import Role, Side
 from olaf_async.domain.price import PriceError, to_paise, to_text
 from olaf_async.errors import BrokerRejected
 
-from .walls import without_entry_guards
+from .walls import checks_nothing, without_entry_guards
 from .world import ENTRY, RISK, SHARES, UNDERCUT, Mood, World, plan_of, play
 
 # --- a snapshot older than the fill -------------------------------------------------------------
@@ -183,12 +183,13 @@ def test_the_guard_alone_holds_and_so_does_being_done(
 def test_twin_that_does_not_look_at_the_counter_buys_once_too_often(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Two walls are out: the guard, and that a symbol is done with its last trade. A third stops it there."""
+    """Out are the guard, I6, and that a symbol is done with its last trade. A fourth wall ends it there."""
     monkeypatch.setattr(Trader, "_finish", never_done)
     world = play(
         the_setup_triggers_and_is_stopped_out_six_times,
         rules={"max_attempts": 3},
         guards=without_entry_guards("has_attempts_left"),
+        check=checks_nothing,
     )
     assert world.bought() == 4 * SHARES
     assert world.state().frozen == "4 entries have filled where 3 are allowed"

@@ -4,10 +4,11 @@ Owns the small days of these tapes, and what a mend is taken out with: in a test
 broken is the race's; where a mend is taken out that promise breaks, and as the engine is now it holds.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from olaf_async.core import evidence, protection, reconcile
+from olaf_async.core.invariants import check
 from olaf_async.core.rules import SECOND_NS
 from olaf_async.core.state import SymbolState
 from olaf_async.core.trader import Trader
@@ -16,6 +17,7 @@ from olaf_async.domain.intents import PlaceOrder
 from olaf_async.domain.order import Order, PriceType, Role, Side, Terms
 from olaf_async.domain.session import Session
 from olaf_async.domain.setup import Setup
+from olaf_async.errors import InvariantBroken
 from olaf_async.ports.broker import Books
 from olaf_async.sim.explore import Broken
 from olaf_async.strategies.protocol import Strategy
@@ -288,6 +290,25 @@ def _mended_once(state: SymbolState, order: Order, kind: PriceType, shown: Terms
 
 _put_right = reconcile._put_right
 
+
+async def it_starts_again_and_may_try_less_often(stage: Stage) -> None:
+    await stage.prints(UNDERCUT, NEAR, ENTRY, 1000_50, STOPPED, pause_s=0.5)
+    await stage.prints(UNDERCUT - 5, NEAR, NEAR, ENTRY, pause_s=1)
+    if stage.choose("power", ("cut, and other settings",)):
+        stage.machine.cut()
+        await stage.wait(1)
+        stage.rules = replace(stage.rules, max_attempts=1)
+        stage.start(stage.disk.records(0))
+    await stage.calm()
+
+
+def _no_more_than_are_allowed_by_now(state: SymbolState) -> None:
+    """More attempts than there may be are a contradiction, whenever they were made."""
+    check(state)
+    if state.attempts > state.rules.max_attempts and state.frozen is None:
+        raise InvariantBroken(f"I6: {state.attempts} filled entries")
+
+
 FINDS: tuple[Find, ...] = (
     Find(
         "F1",
@@ -510,6 +531,26 @@ FINDS: tuple[Find, ...] = (
             {},
             "frozen for nothing",
             patches=((reconcile, "_put_right", _mended_once),),
+        ),
+    ),
+    Find(
+        "F11",
+        "a run that was allowed fewer attempts than had filled froze the symbol",
+        "nobody is called to what was right by the settings of its time",
+        "core/invariants.py I6",
+        "tests/core/test_restart.py"
+        " `test_a_run_that_is_allowed_fewer_attempts_than_have_filled_looks_after_what_is_held`",
+        Race(
+            Scenario(
+                "in again, and allowed once",
+                it_starts_again_and_may_try_less_often,
+                {},
+                rules=SOON,
+                judges=(none_frozen,),
+            ),
+            "what I6 asks: attempts at the time of the entry, not by now",
+            {"check": _no_more_than_are_allowed_by_now},
+            "frozen for nothing",
         ),
     ),
 )
