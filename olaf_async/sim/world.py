@@ -417,16 +417,14 @@ class World:
     def _hands(self) -> None:
         """A person trades on the account, or ends an order of ours."""
         symbol = self._some()
-        working = [
-            order_id for order_id, truth in self.checkers.truths[symbol].orders.items() if truth.is_working
-        ]
+        truth = self.checkers.truths[symbol]
+        working = [order_id for order_id, order in truth.orders.items() if order.is_working]
         if working and self.choices.draw("hand", 2):
             self.server.take_away(working[-1], OrderStatus.CANCELLED)
             return
         if symbol not in self.last:
             return
-        planned = self.checkers.truths[symbol].planned
-        quantity = (planned, 1, 2 * planned)[self.choices.draw("hand's quantity", 3)]
+        quantity = (truth.planned, 1, 2 * truth.planned)[self.choices.draw("hand's quantity", 3)]
         side = (Side.SELL, Side.BUY)[self.choices.draw("hand's side", 2)]
         self.saw("other hand")
         self.exchange.place(
