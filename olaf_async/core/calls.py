@@ -7,7 +7,7 @@ mark. (The second is the desk's lock.)
 from typing import assert_never
 
 from olaf_async.core.state import SymbolState
-from olaf_async.domain.intents import CancelOrder, ModifyOrder, PlaceOrder
+from olaf_async.domain.intents import CancelOrder, ModifyOrder, PlaceOrder, Severity
 from olaf_async.domain.order import Order, OrderState, PriceType, Role, Side, Signal, Terms
 
 _CANCELLABLE = (OrderState.WORKING, OrderState.MODIFYING, OrderState.MODIFY_UNDECIDED)
@@ -68,5 +68,8 @@ def cancel(state: SymbolState, order: Order, now_ns: int) -> None:
     order.cancels += 1
     order.next_cancel_ns = now_ns + state.rules.chase_ns
     state.touch()
+    if order.cancels % state.rules.exit_tries_max == 0:
+        text = f"{state.symbol}: {order.key} still works, after {order.cancels} times of taking it back"
+        state.say(Severity.ALARM, "cancel_stuck", f"{text}; {state.held} shares are held")
     request = state.account.next_request()
     state.account.out.append(CancelOrder(state.symbol, request, order.key, order.role, order.order_id))

@@ -158,7 +158,7 @@ def _is_like_an_entry(state: SymbolState, row: OrderRow) -> bool:
 def _bind(state: SymbolState, books: SymbolBooks) -> None:
     """Recognise orders whose answer was lost: ids not seen before the send that are all we sent, as sent.
 
-    Until settle time ends, a second such id is watched for.
+    Each takes one such id. Until settle time ends, one more is watched for, that none of the others takes.
     """
     orders = state.orders
     ours = {order.order_id for order in orders}
@@ -166,23 +166,23 @@ def _bind(state: SymbolState, books: SymbolBooks) -> None:
     for order in orders:
         if order.is_bound_by_books and _is_past_settling(state, order, books):
             order.is_bound_by_books = False
-        is_tombstone = order.state is OrderState.ABSENT and order.order_id is None
-        if order.is_bound_by_books or is_tombstone or is_unanswered(order):
-            _adopt(state, order, [row for row in fresh if evidence.may_be(state, order, row)])
-            fresh = [row for row in fresh if evidence.find_by_id(state, row.order_id) is None]
+        if order.order_id is None and (order.state is OrderState.ABSENT or is_unanswered(order)):
+            row = next((row for row in fresh if evidence.may_be(state, order, row)), None)
+            if row is not None:
+                fresh.remove(row)
+                _found(state, order, row)
+    for order in orders:
+        if order.is_bound_by_books:
+            for row in [row for row in fresh if evidence.may_be(state, order, row)]:
+                fresh.remove(row)
+                evidence.accepted(state, order, row.order_id)
 
 
-def _adopt(state: SymbolState, order: Order, candidates: list[OrderRow]) -> None:
-    is_new = order.order_id is None
-    for row in candidates:
-        evidence.accepted(state, order, row.order_id)
-    if candidates and is_new:
-        order.is_bound_by_books = True
-        state.say(
-            Severity.WARNING,
-            "order_found",
-            f"{state.symbol}: {order.key} found in the books as {order.order_id}",
-        )
+def _found(state: SymbolState, order: Order, row: OrderRow) -> None:
+    evidence.accepted(state, order, row.order_id)
+    order.is_bound_by_books = True
+    text = f"{state.symbol}: {order.key} found in the books as {order.order_id}"
+    state.say(Severity.WARNING, "order_found", text)
 
 
 def _compare(state: SymbolState, order: Order, books: SymbolBooks, now_ns: int) -> None:
@@ -346,7 +346,9 @@ def _doubt_stop(state: SymbolState, stop: Order, books: SymbolBooks) -> None:
 def _foreign(state: SymbolState, books: SymbolBooks, now_ns: int) -> None:
     """Trades of orders that are not ours. One whose order is not in the book yet may still turn out ours."""
     ours = {order.order_id for order in state.orders}
-    for order_id, done in books.executions.items():
+    closing = -state.entry_side.sign
+    # Those that opened first: in doubt what is left is ours, and stays protected.
+    for order_id, done in sorted(books.executions.items(), key=lambda item: item[1].quantity * closing):
         if order_id in ours or not done.quantity:
             continue
         if order_id in books.rows:

@@ -168,7 +168,9 @@ class Checkers:
     def _arrived(self, truth: Truth, order: Standing) -> None:
         if order.role is not Role.ENTRY or truth.may_double:
             return
+        # A stop for shares that look like the unanswered entry's, and are a stranger's, is no order too many.
         others = [one for one in truth.orders.values() if one.is_working and one is not order]
+        others = [one for one in others if one.role is not Role.STOP or one.left > truth.strange]
         if others or truth.held:
             what = f"{len(others)} other orders of ours stand, {truth.held} shares are held"
             self.broken("I1", truth.setup.symbol, f"an entry arrives ({order.order_id}) while {what}")

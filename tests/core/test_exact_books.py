@@ -175,6 +175,23 @@ def test_a_book_that_lacks_the_sale_of_one_hand_takes_nothing_by_another() -> No
     assert bench.state.position.taken == 0
 
 
+def test_of_what_others_have_done_in_one_read_what_opened_comes_first() -> None:
+    """Found by the simulator: the other way round shares that the account still held lost their stop."""
+    bench = Bench()
+    stop = bench.hold()
+    seller = bench.stranger(Side.SELL, 6)
+    bench.settle()
+    assert (bench.state.held, stop.terms.quantity) == (4, 4)
+    row = bench.ledger.orders[seller]
+    bench.ledger.orders[seller] = replace(row, quantity=10)
+    bench.stranger(Side.BUY, 4, tells=False)
+    bench.ledger.execute(seller, 4, ENTRY)
+    bench.take()
+    bench.books()
+    assert (bench.state.account_net, bench.state.held) == (4, 4)
+    assert bench.took() == []
+
+
 def test_one_share_that_another_hand_has_sold_is_taken_once_a_read_explains_it() -> None:
     bench = Bench()
     entry = bench.rest()

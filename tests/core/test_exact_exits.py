@@ -91,6 +91,19 @@ def test_a_change_of_an_exit_that_landed_late_is_no_raise_of_a_stop() -> None:
     assert bench.took() == ["modify exit"]
 
 
+def test_a_stop_that_cannot_be_taken_back_on_the_way_out_calls_a_person_every_twenty_times() -> None:
+    """Found by the simulator: in semi-auto mode the server refused it, and nobody was called."""
+    bench = Bench()
+    stop = bench.hold()
+    bench.command(Command.FLATTEN)
+    for count in range(1, 41):
+        assert bench.said.count("cancel_stuck") == count // 20
+        bench.refuse(stop, "not allowed in Semi-Auto mode")
+        bench.wait(1)
+    text = "ABC: ABC/2-stop still works, after 20 times of taking it back; 10 shares are held"
+    assert next(say.text for say in bench.says if say.code == "cancel_stuck") == text
+
+
 # --- the deadline ---------------------------------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from olaf_async.core.rules import SECOND_NS
 from olaf_async.domain.events import Command, Status
-from olaf_async.domain.intents import OrderIntent
+from olaf_async.domain.intents import CancelOrder, OrderIntent
 from olaf_async.domain.order import Order, OrderState, Terms
 from tests.core.bench import ENTRY, INITIAL, RULES, Bench, where
 
@@ -74,6 +74,23 @@ def test_a_row_that_may_be_either_of_two_orders_is_one_of_them() -> None:
     bench.wait(2)
     bench.books()
     assert bench.took() == []
+
+
+@pytest.mark.parametrize("is_at_once", [True, False])
+def test_each_of_two_orders_alike_takes_one_row(is_at_once: bool) -> None:
+    """Found by the simulator: the second row passed for a second order of the first, and froze the symbol."""
+    bench = Bench()
+    first, asked = stop_placed_twice(bench)
+    bench.lose(bench.stop, reached=True)
+    if not is_at_once:
+        bench.books()
+    bench.reach(first, asked)
+    bench.take()
+    bench.books()
+    assert (bench.stop.order_id, first.order_id) == ("2", "3")
+    assert bench.frozen() is None
+    (cancel,) = bench.take()
+    assert (type(cancel), cancel.key) == (CancelOrder, first.key)
 
 
 def test_what_became_of_an_order_that_was_taken_for_the_next_is_asked_at_once() -> None:

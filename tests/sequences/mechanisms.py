@@ -535,10 +535,33 @@ EVIDENCE = (
     ),
     _RECONCILE(
         "a second order that could be the lost one is watched for",
-        on="        order.is_bound_by_books = True\n",
-        off="        order.is_bound_by_books = False\n",
+        on="    order.is_bound_by_books = True\n",
+        off="    order.is_bound_by_books = False\n",
         tests=(
             "tests/sequences/test_undecided_entry.py::test_a_second_candidate_freezes_the_symbol_and_both_quantities_are_protected",
+        ),
+    ),
+    _RECONCILE(
+        "of two orders alike each takes one row of the books",
+        on="                fresh.remove(row)\n                _found(",
+        off="                _found(",
+        tests=("tests/core/test_exact_orders.py::test_each_of_two_orders_alike_takes_one_row",),
+    ),
+    _RECONCILE(
+        "of what others have done in one read what opened comes first",
+        on="key=lambda item: item[1].quantity * closing)",
+        off="key=lambda item: 0)",
+        tests=(
+            "tests/core/test_exact_books.py::test_of_what_others_have_done_in_one_read_what_opened_comes_first",
+        ),
+    ),
+    Mechanism(
+        "an order that cannot be taken back calls a person",
+        f"{CORE}/calls.py",
+        "    if order.cancels % state.rules.exit_tries_max == 0:\n",
+        "    if False:\n",
+        (
+            "tests/core/test_exact_exits.py::test_a_stop_that_cannot_be_taken_back_on_the_way_out_calls_a_person_every_twenty_times",
         ),
     ),
     _RECONCILE(
