@@ -4,11 +4,10 @@ Owns the small days of these tapes, and what a mend is taken out with: in a test
 broken is the race's; where a mend is taken out that promise breaks, and as the engine is now it holds.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from olaf_async.core import evidence, protection, reconcile
-from olaf_async.core.invariants import check
 from olaf_async.core.rules import SECOND_NS
 from olaf_async.core.state import SymbolState
 from olaf_async.core.trader import Trader
@@ -17,7 +16,6 @@ from olaf_async.domain.intents import PlaceOrder
 from olaf_async.domain.order import Order, PriceType, Role, Side, Terms
 from olaf_async.domain.session import Session
 from olaf_async.domain.setup import Setup
-from olaf_async.errors import InvariantBroken
 from olaf_async.ports.broker import Books
 from olaf_async.sim.explore import Broken
 from olaf_async.strategies.protocol import Strategy
@@ -30,8 +28,6 @@ from .stage import DROPPED, LOST, SHORT, May, Scenario, Stage
 
 JUST_GIVEN_UP = 5.5
 """Seconds. Past the engine's patience, and before it asks again."""
-LONG_GIVEN_UP = 40.0
-"""Seconds. By then it has asked for something else, and was given it."""
 IN_TIME_S = 10
 """A person is called by then where what closes a position does not fill."""
 
@@ -273,42 +269,6 @@ def _refused_by_the_broker(state: SymbolState, order: Order, now_ns: int) -> Non
 _not_modified = evidence._not_modified
 
 
-async def a_stop_is_raised_and_raised_again(stage: Stage) -> None:
-    await stage.prints(UNDERCUT, NEAR, ENTRY, pause_s=0.5)
-    await green_bar(stage, 1001_00)
-    await green_bar(stage, 1005_00)
-    await green_bar(stage, 1009_00)
-    await stage.prints(*(1010_00,) * 8, pause_s=3)
-    await stage.calm()
-
-
-def _mended_once(state: SymbolState, order: Order, kind: PriceType, shown: Terms) -> None:
-    """Other terms are put right once, whatever may still have been on its way."""
-    order.lost_changes = 0
-    _put_right(state, order, kind, shown)
-
-
-_put_right = reconcile._put_right
-
-
-async def it_starts_again_and_may_try_less_often(stage: Stage) -> None:
-    await stage.prints(UNDERCUT, NEAR, ENTRY, 1000_50, STOPPED, pause_s=0.5)
-    await stage.prints(UNDERCUT - 5, NEAR, NEAR, ENTRY, pause_s=1)
-    if stage.choose("power", ("cut, and other settings",)):
-        stage.machine.cut()
-        await stage.wait(1)
-        stage.rules = replace(stage.rules, max_attempts=1)
-        stage.start(stage.disk.records(0))
-    await stage.calm()
-
-
-def _no_more_than_are_allowed_by_now(state: SymbolState) -> None:
-    """More attempts than there may be are a contradiction, whenever they were made."""
-    check(state)
-    if state.attempts > state.rules.max_attempts and state.frozen is None:
-        raise InvariantBroken(f"I6: {state.attempts} filled entries")
-
-
 FINDS: tuple[Find, ...] = (
     Find(
         "F1",
@@ -510,47 +470,6 @@ FINDS: tuple[Find, ...] = (
             {},
             "a stop for nothing",
             patches=((reconcile, "_is_behind", _is_never_behind),),
-        ),
-    ),
-    Find(
-        "F10",
-        "two raises of the stop that were lost landed late, one after the other, and froze the symbol",
-        "nobody is called to a stop that the broker keeps as it was sent",
-        "core/reconcile.py `_put_right`",
-        "tests/core/test_evidence.py `test_each_change_that_was_lost_may_land_late_and_is_put_right`",
-        Race(
-            Scenario(
-                "the stop is raised, and raised again",
-                a_stop_is_raised_and_raised_again,
-                {"modify stop": May(there=(LONG_GIVEN_UP,), most=2)},
-                plan=plan_of(bar_s=BAR_S, trail_buffer_ticks=100, trails_from_entry_bar=False),
-                rules=SOON,
-                judges=(none_frozen,),
-            ),
-            "the repair of each change that was lost",
-            {},
-            "frozen for nothing",
-            patches=((reconcile, "_put_right", _mended_once),),
-        ),
-    ),
-    Find(
-        "F11",
-        "a run that was allowed fewer attempts than had filled froze the symbol",
-        "nobody is called to what was right by the settings of its time",
-        "core/invariants.py I6",
-        "tests/core/test_restart.py"
-        " `test_a_run_that_is_allowed_fewer_attempts_than_have_filled_looks_after_what_is_held`",
-        Race(
-            Scenario(
-                "in again, and allowed once",
-                it_starts_again_and_may_try_less_often,
-                {},
-                rules=SOON,
-                judges=(none_frozen,),
-            ),
-            "what I6 asks: attempts at the time of the entry, not by now",
-            {"check": _no_more_than_are_allowed_by_now},
-            "frozen for nothing",
         ),
     ),
 )

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from olaf_async.sim.tapes import Recorded, read_tape, write_tape
 
-from .finds import FINDS, Find
+from .finds import Find
+from .finds_of_campaigns import FINDS
 from .hunts import hunted
 from .safeties import SAFETIES
 from .safety import GOLDEN, Safety

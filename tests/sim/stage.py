@@ -173,7 +173,7 @@ class Fickle:
             await self._stage.until_ns(self._stage.deaf_until_ns)
             may = self._stage.may("frame")
             await self._stage.pause("frame", may.back)
-            if self._stage.choose("frame fate", may.fate) != LOST:
+            if not self._stage.loses_frames and self._stage.choose("frame fate", may.fate) != LOST:
                 self._stage.heard.append((self._stage.clock.now_ns(), news))
                 yield news
             else:
@@ -304,6 +304,7 @@ class Stage:
         self._paper = PaperBroker(self.exchange, self.clock, scenario.latency_ns)
         self.starts: list[int] = []
         self.deaf_until_ns = 0
+        self.loses_frames = False
         self.trips: list[tuple[str, int, int]] = []
         self.commanded: list[tuple[int, Command]] = []
         self.unwritten: list[tuple[int, OrderIntent]] = []
@@ -394,10 +395,13 @@ class Stage:
             await self.burst(self.printed[-1][1])
         await self.wait(seconds / (CALM_PRINTS + 1))
 
-    def trades_by_hand(self, side: Side, quantity: int) -> None:
-        """Somebody else trades on the same account, at the last price, now; the push channel tells of it."""
-        terms = Terms(quantity, 0)
-        self.exchange.place(INFY, side, PriceType.MARKET, terms, self.clock.now_ns(), strategy=BY_HAND)
+    def trades_by_hand(self, side: Side, quantity: int, limit: Paise = 0) -> None:
+        """Somebody else trades on the same account, at the last price, now; the push channel tells of it.
+
+        With a ``limit`` it rests until the price is there.
+        """
+        kind, terms = PriceType.LIMIT if limit else PriceType.MARKET, Terms(quantity, limit)
+        self.exchange.place(INFY, side, kind, terms, self.clock.now_ns(), strategy=BY_HAND)
         self._paper._push()
 
     def commands(self, command: Command, symbol: str | None = None) -> None:

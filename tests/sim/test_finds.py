@@ -6,7 +6,8 @@ from olaf_async.sim.choices import Choices, Tape
 from olaf_async.sim.explore import explore
 from olaf_async.sim.tapes import read_tape
 
-from .finds import FINDS, Find
+from .finds import Find
+from .finds_of_campaigns import FINDS
 from .safety import GOLDEN
 from .stage import COLUMNS
 
