@@ -93,6 +93,20 @@ def test_each_of_two_orders_alike_takes_one_row(is_at_once: bool) -> None:
     assert (type(cancel), cancel.key) == (CancelOrder, first.key)
 
 
+def test_one_order_too_many_is_taken_in_once_though_it_may_be_behind_either_of_two() -> None:
+    bench = Bench()
+    first, asked = stop_placed_twice(bench)
+    bench.lose(bench.stop, reached=True)
+    bench.reach(first, asked)
+    bench.books()
+    first.sent_ns = bench.now_ns  # so that a second one is watched for behind this request too
+    first.is_bound_by_books = True
+    bench.reach(first, asked)
+    bench.books()
+    assert [order.order_id for order in bench.state.phantoms] == ["3", "4"]
+    assert "is at the broker twice" in (bench.frozen() or "")
+
+
 def test_what_became_of_an_order_that_was_taken_for_the_next_is_asked_at_once() -> None:
     bench = Bench()
     first, asked = stop_placed_twice(bench)
