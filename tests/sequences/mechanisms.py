@@ -211,9 +211,7 @@ INVARIANTS = (
         f"{CORE}/containment.py",
         "        _take_back(account, trader, mark)\n        trader.stand_back(str(broken), at_ns)\n",
         "        trader.stand_back(str(broken), at_ns)\n",
-        (
-            "tests/core/test_invariants.py::test_a_broken_invariant_freezes_its_symbol_takes_back_what_was_asked_for_and_calls_a_person",
-        ),
+        ("tests/core/test_exact_account.py::test_what_was_asked_for_in_such_a_step_is_never_sent",),
     ),
     Mechanism(
         "an impossible move of an order's life raises",
@@ -778,7 +776,7 @@ PROTECTION = (
         f"{CORE}/limits.py",
         "    return max(wished, ceil_to_tick(ceil(trigger - cap), tick), tick)",
         "    return max(wished, tick)",
-        ("tests/core/test_limits.py::test_every_stop_limit_is_a_price_the_exchange_takes",),
+        ("tests/core/test_limits.py::test_a_limit_never_leaves_the_exchanges_cap",),
     ),
     _EXITS(
         "before each further sale the position is read anew",
