@@ -443,6 +443,12 @@ class Bench:
             self.books()
         raise AssertionError("reads of the books without end")
 
+    def read_apart(self, count: int) -> None:
+        """So many reads, each far enough from the one before to count as another."""
+        for _ in range(count):
+            self.wait(3)
+            self.books()
+
     # --- chapters ---------------------------------------------------------------------------------
 
     def settle(self) -> None:
@@ -493,3 +499,9 @@ class Bench:
         self.settle()
         self.take()
         return self.stop
+
+    def raising(self) -> Order:
+        """Shares are held, and a raise of their stop is on its way."""
+        stop = self.hold()
+        self.bar(100_00, 101_00, 99_80, 100_50)
+        return stop

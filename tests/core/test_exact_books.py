@@ -12,20 +12,6 @@ from tests.core.bench import ENTRY, RULES, Bench, where
 ONE_SHARE = replace(RULES, quantity=1)
 
 
-def raising(bench: Bench) -> Order:
-    """A raise of the stop is on its way."""
-    stop = bench.hold()
-    bench.bar(100_00, 101_00, 99_80, 100_50)
-    return stop
-
-
-def reads(bench: Bench, count: int) -> None:
-    """So many reads, each far enough from the one before to count as another."""
-    for _ in range(count):
-        bench.wait(3)
-        bench.books()
-
-
 # --- the first read of a run ----------------------------------------------------------------------------
 
 
@@ -209,13 +195,13 @@ def test_one_share_that_another_hand_has_sold_is_taken_once_a_read_explains_it()
 
 def test_what_an_unsettled_order_may_have_sold_is_no_shortfall_however_long_it_lasts() -> None:
     bench = Bench()
-    stop = raising(bench)
+    stop = bench.raising()
     bench.lose(stop)
     bench.show("2", Terms(10, 98_70, 99_65))
     bench.ledger.trades.clear()
     bench.ledger.positions["ABC"] = 0
     bench.take()
-    reads(bench, 4)
+    bench.read_apart(4)
     assert where(stop) is OrderState.MODIFY_UNDECIDED
     assert (bench.state.ceiling, bench.frozen()) == (None, None)
 
@@ -223,7 +209,7 @@ def test_what_an_unsettled_order_may_have_sold_is_no_shortfall_however_long_it_l
 def test_a_short_of_others_is_no_shortfall_of_ours_while_we_hold_nothing() -> None:
     bench = Bench()
     bench.stranger(Side.SELL, 5)
-    reads(bench, 4)
+    bench.read_apart(4)
     assert bench.frozen() is None
 
 
@@ -232,7 +218,7 @@ def test_a_single_share_that_the_account_lacks_is_missed() -> None:
     bench.hold(1)
     bench.ledger.trades.clear()
     bench.ledger.positions["ABC"] = 0
-    reads(bench, 2)
+    bench.read_apart(2)
     assert "the account holds 0 shares where our fills add up to 1" in (bench.frozen() or "")
 
 
@@ -275,7 +261,7 @@ def test_a_short_of_others_confirms_no_short_of_ours() -> None:
     bench = Bench()
     stop = out_by_an_exit(bench)
     bench.stranger(Side.SELL, 5)
-    reads(bench, 3)
+    bench.read_apart(3)
     bench.fill(stop, 4, tells=False)
     assert confirmed_by(bench) == 2
 
@@ -285,7 +271,7 @@ def test_an_account_that_holds_nothing_confirms_no_short() -> None:
     stop = out_by_an_exit(bench)
     bench.stranger(Side.BUY, 4)
     bench.fill(stop, 4, tells=False)
-    reads(bench, 3)
+    bench.read_apart(3)
     assert (bench.state.held, bench.state.account_net) == (-4, 0)
     bench.stranger(Side.SELL, 4)
     assert confirmed_by(bench) == 2

@@ -13,21 +13,6 @@ from olaf_async.domain.intents import CancelOrder, OrderIntent
 from olaf_async.domain.order import Order, OrderState, Terms
 from tests.core.bench import ENTRY, INITIAL, RULES, Bench, where
 
-
-def raising(bench: Bench) -> Order:
-    """A raise of the stop is on its way."""
-    stop = bench.hold()
-    bench.bar(100_00, 101_00, 99_80, 100_50)
-    return stop
-
-
-def reads(bench: Bench, count: int) -> None:
-    """So many reads, each far enough from the one before to count as another."""
-    for _ in range(count):
-        bench.wait(3)
-        bench.books()
-
-
 # --- which order it is ----------------------------------------------------------------------------------
 
 
@@ -122,7 +107,7 @@ def test_what_became_of_an_order_that_was_taken_for_the_next_is_asked_at_once() 
 
 def test_a_change_whose_answer_was_lost_is_looked_for_at_once() -> None:
     bench = Bench()
-    stop = raising(bench)
+    stop = bench.raising()
     bench.read_while_due()
     bench.lose(stop)
     assert bench.are_books_due
@@ -130,10 +115,10 @@ def test_a_change_whose_answer_was_lost_is_looked_for_at_once() -> None:
 
 def test_a_change_that_is_answered_after_its_order_has_ended_asks_nothing() -> None:
     bench = Bench()
-    stop = raising(bench)
+    stop = bench.raising()
     asked = bench.open[-1]
     bench.end(stop)
-    reads(bench, 2)
+    bench.read_apart(2)
     bench.read_while_due()
     assert not stop.is_outstanding
     bench.answer_late(asked, stop.order_id)
@@ -142,7 +127,7 @@ def test_a_change_that_is_answered_after_its_order_has_ended_asks_nothing() -> N
 
 def test_from_the_settle_time_on_other_terms_of_a_lost_change_are_what_the_broker_keeps() -> None:
     bench = Bench()
-    stop = raising(bench)
+    stop = bench.raising()
     bench.lose(stop)
     bench.show("2", Terms(10, 98_10, 99_10))
     bench.wait_until(stop.modify_sent_ns + RULES.settle_ns - 1)
@@ -155,7 +140,7 @@ def test_from_the_settle_time_on_other_terms_of_a_lost_change_are_what_the_broke
 
 def test_a_raise_that_landed_late_is_looked_at_no_further_once_a_book_shows_it() -> None:
     bench = Bench()
-    stop = raising(bench)
+    stop = bench.raising()
     old = bench.lose(stop)
     bench.books()
     bench.reach(stop, old)
@@ -168,10 +153,10 @@ def test_a_raise_that_landed_late_is_looked_at_no_further_once_a_book_shows_it()
 
 def test_after_a_repair_that_was_refused_one_read_of_yet_other_terms_is_not_believed() -> None:
     bench = Bench()
-    stop = raising(bench)
+    stop = bench.raising()
     bench.accept(stop)
     bench.show("2", Terms(10, 97_00, 98_00))
-    reads(bench, 3)
+    bench.read_apart(3)
     assert bench.took()[-1] == "modify stop"
     bench.show("2", Terms(10, 96_00, 97_00))
     bench.refuse(stop, "try later")
@@ -182,7 +167,7 @@ def test_after_a_repair_that_was_refused_one_read_of_yet_other_terms_is_not_beli
 
 def doubting(bench: Bench) -> tuple[Order, Terms]:
     """The stop has been raised; a first read now shows it lower than that; what it showed."""
-    stop, lower = raising(bench), Terms(10, 97_00, 98_00)
+    stop, lower = bench.raising(), Terms(10, 97_00, 98_00)
     bench.accept(stop)
     bench.wait(6)
     bench.books()
@@ -215,7 +200,7 @@ def test_after_a_raise_that_landed_late_one_read_of_before_is_not_believed() -> 
 
 def test_an_order_that_works_while_its_change_is_on_the_way_contradicts_nothing() -> None:
     bench = Bench()
-    stop = raising(bench)
+    stop = bench.raising()
     bench.books()
     assert (where(stop), bench.frozen()) == (OrderState.MODIFYING, None)
 
@@ -243,7 +228,7 @@ def test_a_larger_quantity_that_nobody_asked_for_is_told(filled: int) -> None:
         bench.fill(stop, filled)
         bench.settle()
     bench.show("2", Terms(12, stop.terms.price, stop.terms.trigger))
-    reads(bench, 2)
+    bench.read_apart(2)
     assert "terms_differ" in bench.said
 
 
@@ -254,7 +239,7 @@ def test_an_end_that_is_told_again_is_no_news() -> None:
     bench = Bench()
     stop = bench.hold()
     bench.end(stop, Status.REJECTED)
-    reads(bench, 2)
+    bench.read_apart(2)
     assert not stop.is_outstanding
     bench.frame("2")
     assert bench.said.count("order_ended") == 1
